@@ -1,0 +1,35 @@
+import { existsSync, readdirSync } from 'node:fs'
+
+import { defineConfig } from 'vitest/config'
+
+// Packages are tested from their sources: no build comes before a test run.
+const conditions = ['lhspn-source']
+const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } }
+const members = ['packages', 'apps'].flatMap((top) =>
+  readdirSync(new URL(top, import.meta.url)).map((directory) => `${top}/${directory}`),
+)
+const projects = [...members, 'examples', 'bench'].filter((root) => existsSync(new URL(root, import.meta.url)))
+
+export default defineConfig({
+  ...shared,
+  test: {
+    reporters: ['default', './scripts/summary-reporter.ts'],
+    projects: [
+      ...projects.map((root) => ({
+        ...shared,
+        test: {
+          name: root.replace(/^.*\//, ''),
+          root,
+          include: ['{src,test}/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      })),
+      {
+        ...shared,
+        test: { name: 'house', root: '.', include: ['test/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+      },
+    ],
+    coverage: { provider: 'v8', include: ['{packages,apps}/*/src/**'] },
+  },
+})
