@@ -1,1 +1,9 @@
-export {}
+export { ENVIRONMENTS, type Environment, findApp, openFeedback, openSender, readCertificate, serverOf } from './apps.ts'
+export { type AppConfig, type Config, type ConfigSources, parseConfig, type Setting } from './config.ts'
+export { chooseConfigFile, CONFIG_FILES, loadConfig } from './config-file.ts'
+export { formatDuration, parseDuration } from './duration.ts'
+export { type ConfigFault, ServiceError, type ServiceErrorCode, type ServiceErrorOptions } from './errors.ts'
+export type { Origin } from './given.ts'
+export type { AppKey, ConfigKey, LogFormat, LogLevel } from './keys.ts'
+export { createLogger, type LoggerOptions } from './logger.ts'
+export { didYouMean, nearest } from './nearest.ts'

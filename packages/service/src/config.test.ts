@@ -1,0 +1,245 @@
+import { resolve } from 'node:path'
+
+import { expect, test } from 'vitest'
+
+import { type ConfigSources, parseConfig } from './config.ts'
+import { ServiceError } from './errors.ts'
+
+const file = '/etc/lhspn/lhspn.toml'
+
+/** What parseConfig says is wrong, a line for each fault. */
+function faultsOf(sources: ConfigSources): string[] {
+  try {
+    parseConfig(sources)
+  } catch (error) {
+    if (error instanceof ServiceError && error.code === 'invalid-configuration') {
+      for (const { key, detail } of error.faults) expect(error.message).toContain(`  ${key}: ${detail}`)
+      return error.faults.map(({ key, detail }) => `${key}: ${detail}`)
+    }
+    throw error
+  }
+  return []
+}
+
+function settingOf(sources: ConfigSources, key: string): string {
+  const setting = parseConfig(sources).settings.find((candidate) => candidate.key === key)
+  return `${setting?.value} ${setting?.origin} ${setting?.from ?? '-'}`
+}
+
+test('without any source the defaults hold', () => {
+  const { settings, ...config } = parseConfig()
+  expect(config).toEqual({
+    file: undefined,
+    sender: {
+      connections: 4,
+      requestTimeoutMs: 20_000,
+      attempts: 5,
+      connectionsPerSecond: 4,
+      quietTimeMs: 3000,
+      assumeAccepted: false,
+    },
+    log: { level: 'info', format: 'auto' },
+    apps: [],
+  })
+  expect(settings.every(({ origin }) => origin === 'default')).toBe(true)
+  expect(settings).toHaveLength(8)
+})
+
+test('flags win over the environment, the environment over the file, the file over defaults', () => {
+  const text = '[sender]\nquietTime = "5s"\nattempts = 2\n[log]\nlevel = "warn"'
+  const variables = { LHSPN_SENDER_QUIET_TIME: '10s', LHSPN_LOG_LEVEL: 'error' }
+  const sources: ConfigSources = { text, file, variables, flags: { 'log.level': 'debug' } }
+  expect(parseConfig(sources).sender.quietTimeMs).toBe(10_000)
+  expect(settingOf(sources, 'log.level')).toBe('debug flag -')
+  expect(settingOf(sources, 'sender.quietTime')).toBe('10s environment LHSPN_SENDER_QUIET_TIME')
+  expect(settingOf(sources, 'sender.attempts')).toBe(`2 file ${file}`)
+  expect(settingOf(sources, 'sender.connections')).toBe('4 default -')
+})
+
+test.for<[name: string, sources: ConfigSources, ...faults: string[]]>([
+  [
+    'a mistyped key',
+    { text: '[sender]\nconections = 4' },
+    'sender.conections: no such key; did you mean sender.connections?',
+  ],
+  [
+    'a key in the wrong section',
+    { text: '[log]\nattempts = 4' },
+    'log.attempts: no such key; did you mean sender.attempts?',
+  ],
+  ['a key that nothing is like', { text: '[sender]\ncolour = 4' }, 'sender.colour: no such key'],
+  ['a mistyped section', { text: '[sendre]\nattempts = 4' }, 'sendre: no such section; did you mean sender?'],
+  ['a key outside its section', { text: 'attempts = 4' }, 'attempts: no such key; did you mean sender.attempts?'],
+  ['a section that is a value', { text: 'sender = 4' }, 'sender: must be a section, [sender]'],
+  ['a section of objects', { text: '[[sender]]\nattempts = 4' }, 'sender: must be a section, [sender]'],
+  ['apps that are no blocks', { text: '[apps]\ntopic = "a.b"' }, 'apps: must be one or more [[apps]] blocks'],
+  [
+    'a mistyped key of an app',
+    { text: '[[apps]]\ntopic = "a.b"\ngatway = "h:1"' },
+    'apps[0].gatway: no such key; did you mean gateway?',
+  ],
+  [
+    'a secret in the file',
+    { text: '[[apps]]\ntopic = "a.b"\npassphrase = "hush"' },
+    'apps[0].passphrase: no such key; did you mean passphraseFile?',
+  ],
+  ['an app without a name', { text: '[[apps]]\ngateway = "h:1"' }, 'apps[0].topic: missing; it names the app'],
+  [
+    'an app named twice',
+    { text: '[[apps]]\ntopic = "a.b"\n[[apps]]\ntopic = "a.b"' },
+    'apps[1].topic: a.b has a block already, apps[0]',
+  ],
+  [
+    'a number that is text',
+    { text: '[sender]\nconnections = "4"' },
+    'sender.connections: must be a whole number from 1 to 100, not "4"',
+  ],
+  [
+    'a number too great',
+    { text: '[sender]\nattempts = 101' },
+    'sender.attempts: must be a whole number from 1 to 100, not 101',
+  ],
+  [
+    'a duration without a unit',
+    { text: '[sender]\nquietTime = 3' },
+    'sender.quietTime: must be a duration from 100ms to 1m, such as "3s", not 3',
+  ],
+  [
+    'a duration out of bounds',
+    { text: '[sender]\nrequestTimeout = "24h"' },
+    'sender.requestTimeout: must be a duration from 1s to 10m, such as "20s", not "24h"',
+  ],
+  [
+    'a list',
+    { text: '[log]\nlevel = ["info"]' },
+    'log.level: must be one of trace, debug, info, warn, error, silent, not "["info"]"',
+  ],
+  [
+    'an address without a port',
+    { text: '[[apps]]\ntopic = "a.b"\ngateway = "h"' },
+    'apps[0].gateway: must be HOST:PORT, not "h"',
+  ],
+  [
+    'a port too great',
+    { text: '[[apps]]\ntopic = "a.b"\ngateway = "h:65536"' },
+    'apps[0].gateway: must be HOST:PORT, not "h:65536"',
+  ],
+  [
+    'a mistyped variable',
+    { variables: { LHSPN_SENDER_ATEMPTS: '3' } },
+    'LHSPN_SENDER_ATEMPTS: no such variable; did you mean LHSPN_SENDER_ATTEMPTS?',
+  ],
+  [
+    'an unknown variable of a known section',
+    { variables: { LHSPN_SENDER_X: '3' } },
+    'LHSPN_SENDER_X: no such variable',
+  ],
+  [
+    'a bad value in a variable',
+    { variables: { LHSPN_SENDER_ATTEMPTS: 'many' } },
+    'sender.attempts: must be a whole number from 1 to 100, not "many" (LHSPN_SENDER_ATTEMPTS)',
+  ],
+  [
+    'a variable and its file',
+    { variables: { LHSPN_LOG_LEVEL: 'info', LHSPN_LOG_LEVEL_FILE: '/x' } },
+    'LHSPN_LOG_LEVEL_FILE: LHSPN_LOG_LEVEL is set too; only one of both may be',
+  ],
+  [
+    'a file that a variable names and nobody has',
+    {
+      variables: { LHSPN_LOG_LEVEL_FILE: '/x' },
+      readFile: (path) => {
+        throw new Error(`nothing at ${path}`)
+      },
+    },
+    'LHSPN_LOG_LEVEL_FILE: cannot be read: nothing at /x',
+  ],
+  [
+    'variables of an app that is not named',
+    { variables: { LHSPN_APP_GATEWAY: 'h:1' } },
+    'LHSPN_APP_TOPIC: missing: other LHSPN_APP_ variables are set, and the file has no app',
+  ],
+  [
+    'variables of one app beside several',
+    { text: '[[apps]]\ntopic = "a.b"\n[[apps]]\ntopic = "a.c"', variables: { LHSPN_APP_GATEWAY: 'h:1' } },
+    'LHSPN_APP_TOPIC: missing: other LHSPN_APP_ variables are set, and the file has several apps',
+  ],
+  [
+    'a passphrase twice',
+    {
+      variables: { LHSPN_APP_TOPIC: 'a.b', LHSPN_APP_PASSPHRASE: 'hush' },
+      text: '[[apps]]\ntopic = "a.b"\npassphraseFile = "p"',
+    },
+    'apps[0].passphraseFile: a passphrase is given too; only one of both may be',
+  ],
+  [
+    'several faults at once',
+    { text: 'x = 1\n[sender]\nattempts = 0\n[log]\nlvel = 1' },
+    'x: no such key',
+    'log.lvel: no such key; did you mean log.level?',
+    'sender.attempts: must be a whole number from 1 to 100, not 0',
+  ],
+])('%s is refused', ([, sources, ...faults]) => {
+  expect(faultsOf(sources)).toEqual(faults)
+})
+
+test('a fault of syntax names line and column, and shows nothing of the text', () => {
+  const faults = faultsOf({ text: '[log]\nlevel = "hush', file: 'lhspn.toml' })
+  expect(faults).toHaveLength(1)
+  expect(faults[0]).toMatch(/^lhspn\.toml:2:\d+: no valid TOML: /)
+  expect(faults[0]).not.toContain('hush')
+})
+
+test('variables of others are left alone', () => {
+  const variables = {
+    LHSPN_PORT: 'tcp://10.0.0.1:80',
+    LHSPN_APP_SERVICE_HOST: '10.0.0.1',
+    LHSPN_APP_PORT_8080_TCP_ADDR: '10.0.0.1',
+    LHSPN_TEST_MYSQL_URL: 'mysql://',
+    LHSPN_CONFIG: 'x.toml',
+    PATH: '/bin',
+  }
+  expect(faultsOf({ variables })).toEqual([])
+})
+
+test('a _FILE variable gives the content of the file, without its last line end', () => {
+  const variables = { LHSPN_LOG_LEVEL_FILE: '/run/level' }
+  expect(parseConfig({ variables, readFile: (path) => (path === '/run/level' ? 'warn\n' : '') }).log.level).toBe('warn')
+})
+
+test('the environment alone may configure an app; its paths are relative to the working directory', () => {
+  const variables = {
+    LHSPN_APP_TOPIC: 'com.example.app',
+    LHSPN_APP_CERTIFICATE_FILE: 'push.p12',
+    LHSPN_APP_PASSPHRASE: 'true',
+    LHSPN_APP_SANDBOX_GATEWAY: '[::1]:2195',
+    LHSPN_APP_CA: '-----BEGIN CERTIFICATE-----',
+  }
+  expect(parseConfig({ variables }).apps).toEqual([
+    {
+      topic: 'com.example.app',
+      certificate: resolve('push.p12'),
+      passphrase: 'true',
+      sandboxGateway: '[::1]:2195',
+      ca: '-----BEGIN CERTIFICATE-----',
+    },
+  ])
+  expect(settingOf({ variables }, 'apps[0].passphrase')).toBe('[redacted] environment LHSPN_APP_PASSPHRASE')
+  expect(settingOf({ variables }, 'apps[0].ca')).toBe('[redacted] environment LHSPN_APP_CA')
+})
+
+test('the environment changes the only app of the file, or the one of its topic, or adds one', () => {
+  const text = '[[apps]]\ntopic = "a.b"\ngateway = "file:1"\ncertificate = "keys/push.pem"'
+  const gateways = (variables: Record<string, string>): string[] =>
+    parseConfig({ text, file, variables }).apps.map(
+      ({ topic, gateway, certificate }) => `${topic} ${gateway} ${certificate}`,
+    )
+  const ofFile = '/etc/lhspn/keys/push.pem'
+  expect(gateways({})).toEqual([`a.b file:1 ${ofFile}`])
+  expect(gateways({ LHSPN_APP_GATEWAY: 'env:1' })).toEqual([`a.b env:1 ${ofFile}`])
+  expect(gateways({ LHSPN_APP_TOPIC: 'a.b', LHSPN_APP_GATEWAY: 'env:1' })).toEqual([`a.b env:1 ${ofFile}`])
+  expect(gateways({ LHSPN_APP_TOPIC: 'a.c', LHSPN_APP_GATEWAY: 'env:1' })).toEqual([
+    `a.b file:1 ${ofFile}`,
+    'a.c env:1 undefined',
+  ])
+})

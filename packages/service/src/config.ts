@@ -1,0 +1,182 @@
+import { dirname, resolve } from 'node:path'
+
+import { type ConfigFault, ServiceError } from './errors.ts'
+import type { Given, GivenApp, GivenKeys, Origin } from './given.ts'
+import {
+  APP_KEYS,
+  type AppKey,
+  type ConfigKey,
+  type Key,
+  KEYS,
+  type LogFormat,
+  type LogLevel,
+  type ValueOf,
+} from './keys.ts'
+import { readToml } from './toml-document.ts'
+import { readVariables } from './variables.ts'
+
+/** Everything that is configured, checked, with defaults filled in. */
+export interface Config {
+  /** The file that was read; undefined where there is none. */
+  readonly file: string | undefined
+  readonly sender: {
+    /** Connections at once to one gateway. */
+    readonly connections: number
+    /** How long an answer may take that must come, in milliseconds. */
+    readonly requestTimeoutMs: number
+    /** How often one notification is written at most. */
+    readonly attempts: number
+    /** New connections to one gateway in a second. */
+    readonly connectionsPerSecond: number
+    /** How long a gateway without confirmation barriers must be silent, in milliseconds. */
+    readonly quietTimeMs: number
+    /** Whether silence counts as acceptance at such a gateway. */
+    readonly assumeAccepted: boolean
+  }
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat }
+  /** In the order of the file; topics are unique. */
+  readonly apps: readonly AppConfig[]
+  /** Each key with its value and origin, for people. Secrets are redacted. */
+  readonly settings: readonly Setting[]
+}
+
+/** One `[[apps]]` block. Paths are absolute; `certificate`, `sandboxCertificate` and `ca` may hold PEM text instead. */
+export interface AppConfig {
+  /** The bundle id: the app's name everywhere. */
+  readonly topic: string
+  readonly certificate?: string
+  readonly sandboxCertificate?: string
+  readonly passphrase?: string
+  readonly passphraseFile?: string
+  /** Addresses are HOST:PORT. */
+  readonly gateway?: string
+  readonly feedback?: string
+  readonly sandboxGateway?: string
+  readonly sandboxFeedback?: string
+  readonly ca?: string
+}
+
+/** One line of `lhspn config`. */
+export interface Setting {
+  readonly key: string
+  /** As it was written, not as it was understood: `30s`, not 30000. `[redacted]` where it is secret. */
+  readonly value: string | number | boolean
+  readonly origin: Origin
+  /** The variable's name, or the file's path; undefined for flags and defaults. */
+  readonly from?: string
+}
+
+/** What the configuration is made of. Nothing here is read from the process. */
+export interface ConfigSources {
+  /** Environment variables; those that do not begin with `LHSPN_` are of no interest. */
+  readonly variables?: Readonly<Record<string, string | undefined>>
+  /** The TOML text of the file, where there is one. */
+  readonly text?: string | undefined
+  /** Its path, for messages and for relative paths in it. */
+  readonly file?: string | undefined
+  /** Values that flags gave. */
+  readonly flags?: Partial<Readonly<Record<ConfigKey, string>>>
+  /** Reads the files that `…_FILE` variables name; what it throws becomes a fault. Without it they cannot be read. */
+  readonly readFile?: (path: string) => string
+}
+
+/**
+ * Puts the configuration together. Without any source it is the defaults, with no app.
+ * @throws ServiceError `invalid-configuration`, listing every fault at once
+ */
+export function parseConfig(sources: ConfigSources = {}): Config {
+  const { variables = {}, text, file, flags = {}, readFile = unreadable } = sources
+  const faults: ConfigFault[] = []
+  const keys: GivenKeys = new Map()
+  const blocks = text === undefined ? [] : readToml(text, file, keys, faults)
+  readVariables(variables, readFile, keys, blocks, faults)
+  for (const [key, raw] of Object.entries(flags)) keys.set(key as ConfigKey, { raw, origin: 'flag' })
+
+  const settings: Setting[] = []
+  const value = <Name extends ConfigKey>(name: Name): ValueOf<(typeof KEYS)[Name]> => {
+    const entry: Key<unknown> = KEYS[name]
+    const given = keys.get(name) ?? { raw: entry.fallback, origin: 'default' }
+    return check(name, entry, given, settings, faults) as ValueOf<(typeof KEYS)[Name]>
+  }
+  const sender = {
+    connections: value('sender.connections'),
+    requestTimeoutMs: value('sender.requestTimeout'),
+    attempts: value('sender.attempts'),
+    connectionsPerSecond: value('sender.connectionsPerSecond'),
+    quietTimeMs: value('sender.quietTime'),
+    assumeAccepted: value('sender.assumeAccepted'),
+  }
+  const log = { level: value('log.level'), format: value('log.format') }
+  const apps = blocks.map((block, index) => readApp(block, index, settings, faults))
+  for (const [index, { topic }] of apps.entries()) {
+    const first = apps.findIndex((app) => app.topic === topic)
+    if (first === index || topic === '') continue
+    faults.push({ key: `apps[${index}].topic`, detail: `${topic} has a block already, apps[${first}]` })
+  }
+  if (faults.length > 0) throw invalid(file, faults)
+  return { file, sender, log, apps, settings }
+}
+
+/** Whether a value is PEM text itself, not the path of a file. */
+export function isPem(value: string): boolean {
+  return value.includes('-----BEGIN ')
+}
+
+function readApp(block: GivenApp, index: number, settings: Setting[], faults: ConfigFault[]): AppConfig {
+  const values: Partial<Record<AppKey, string>> = {}
+  for (const key of Object.keys(APP_KEYS) as AppKey[]) {
+    const given = block.get(key)
+    if (given === undefined) continue
+    const text = check(`apps[${index}].${key}`, APP_KEYS[key], given, settings, faults)
+    if (typeof text === 'string') values[key] = absolute(APP_KEYS[key], text, given)
+  }
+  if (!block.has('topic')) faults.push({ key: `apps[${index}].topic`, detail: 'missing; it names the app' })
+  if (values.passphrase !== undefined && values.passphraseFile !== undefined) {
+    faults.push({ key: `apps[${index}].passphraseFile`, detail: 'a passphrase is given too; only one of both may be' })
+  }
+  return { ...values, topic: values.topic ?? '' }
+}
+
+/** Paths in the file are relative to it, those of the environment to the working directory. */
+function absolute(entry: Key<unknown>, text: string, { origin, from }: Given): string {
+  if (entry.holds === undefined || entry.holds === 'secret' || isPem(text)) return text
+  return origin === 'file' && from !== undefined ? resolve(dirname(from), text) : resolve(text)
+}
+
+function check(
+  key: string,
+  entry: Key<unknown>,
+  { raw, origin, from }: Given,
+  settings: Setting[],
+  faults: ConfigFault[],
+): unknown {
+  const isSecret = entry.holds === 'secret' || (typeof raw === 'string' && isPem(raw))
+  const value = isSecret ? '[redacted]' : show(raw)
+  settings.push({ key, value, origin, ...(from === undefined ? {} : { from }) })
+  const answer = entry.schema.safeParse(raw)
+  if (answer.success) return answer.data
+  const where = origin === 'environment' ? ` (${from})` : ''
+  const got = typeof value === 'string' ? `"${value}"` : value
+  faults.push({ key, detail: `must be ${entry.due}, not ${got}${where}` })
+  return undefined
+}
+
+function show(raw: unknown): string | number | boolean {
+  if (typeof raw === 'string' || typeof raw === 'number' || typeof raw === 'boolean') return raw
+  return JSON.stringify(raw)
+}
+
+function invalid(file: string | undefined, faults: readonly ConfigFault[]): ServiceError {
+  const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`
+  const lines = faults.map(({ key, detail }) => `\n  ${key}: ${detail}`)
+  return new ServiceError(
+    'invalid-configuration',
+    `${file ?? 'The configuration'} has ${count}:${lines.join('')}`,
+    'Correct it; `lhspn config` shows every key with its value and origin.',
+    { faults },
+  )
+}
+
+function unreadable(): never {
+  throw new Error('no files are read here')
+}

@@ -1,0 +1,82 @@
+import { parse, TomlError } from 'smol-toml'
+
+import type { ConfigFault } from './errors.ts'
+import type { Given, GivenApp, GivenKeys } from './given.ts'
+import { APP_KEYS, type AppKey, type ConfigKey, KEYS } from './keys.ts'
+import { didYouMean } from './nearest.ts'
+
+/** Secrets are kept in files of their own, so the file of the configuration can be shown to anyone. */
+const APP_KEYS_OF_FILES = Object.keys(APP_KEYS).filter((key) => key !== 'passphrase')
+const SECTIONS = new Set(Object.keys(KEYS).map((key) => key.slice(0, key.indexOf('.'))))
+
+/**
+ * Reads the TOML text of a configuration file: which keys it gives, unknown ones to `faults`. Values are not checked.
+ * @param file path, for messages; undefined where the text came from elsewhere
+ */
+export function readToml(text: string, file: string | undefined, keys: GivenKeys, faults: ConfigFault[]): GivenApp[] {
+  const origin: Omit<Given, 'raw'> = { origin: 'file', ...(file === undefined ? {} : { from: file }) }
+  const apps: GivenApp[] = []
+  for (const [name, content] of Object.entries(parseText(text, file, faults))) {
+    if (name === 'apps') {
+      apps.push(...readApps(content, origin, faults))
+    } else if (!SECTIONS.has(name)) {
+      const kind = isTable(content) ? 'section' : 'key'
+      const known = isTable(content) ? [...SECTIONS, 'apps'] : Object.keys(KEYS)
+      faults.push({ key: name, detail: `no such ${kind}${didYouMean(name, known)}` })
+    } else if (isTable(content)) {
+      readSection(name, content, origin, keys, faults)
+    } else {
+      faults.push({ key: name, detail: `must be a section, [${name}]` })
+    }
+  }
+  return apps
+}
+
+function parseText(text: string, file: string | undefined, faults: ConfigFault[]): Record<string, unknown> {
+  try {
+    return parse(text)
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    // only the first line: the others show the text itself, which may hold a secret
+    const what = (error.message.split('\n', 1)[0] ?? '').replace('Invalid TOML document: ', '')
+    faults.push({ key: `${file ?? 'configuration'}:${error.line}:${error.column}`, detail: `no valid TOML: ${what}` })
+    return {}
+  }
+}
+
+function readSection(
+  section: string,
+  content: Record<string, unknown>,
+  origin: Omit<Given, 'raw'>,
+  keys: GivenKeys,
+  faults: ConfigFault[],
+): void {
+  for (const [last, raw] of Object.entries(content)) {
+    const key = `${section}.${last}`
+    if (isKey(key)) keys.set(key, { raw, ...origin })
+    else faults.push({ key, detail: `no such key${didYouMean(key, Object.keys(KEYS))}` })
+  }
+}
+
+function readApps(content: unknown, origin: Omit<Given, 'raw'>, faults: ConfigFault[]): GivenApp[] {
+  if (!Array.isArray(content) || !content.every(isTable)) {
+    faults.push({ key: 'apps', detail: 'must be one or more [[apps]] blocks' })
+    return []
+  }
+  return content.map((table, index) => {
+    const app: GivenApp = new Map()
+    for (const [key, raw] of Object.entries(table)) {
+      if (APP_KEYS_OF_FILES.includes(key)) app.set(key as AppKey, { raw, ...origin })
+      else faults.push({ key: `apps[${index}].${key}`, detail: `no such key${didYouMean(key, APP_KEYS_OF_FILES)}` })
+    }
+    return app
+  })
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
+}
+
+function isKey(key: string): key is ConfigKey {
+  return Object.hasOwn(KEYS, key)
+}
