@@ -1,1 +1,47 @@
-export {}
+export {
+  checkContent,
+  type Content,
+  type ContentCheck,
+  type ContentCheckOptions,
+  type ContentFault,
+  type Interface,
+} from './content.ts'
+export { MAX_TOKEN_BYTES, parseDeviceToken, shortenDeviceToken } from './device-token.ts'
+export { type Fault, ProtocolError, type ProtocolErrorCode } from './errors.ts'
+export { type Command, CommandDecoder, MAX_DECODED_FRAME_BYTES } from './gateway/command-decoder.ts'
+export {
+  BARRIER_BYTES,
+  encodeBarrier,
+  encodeCommand0,
+  encodeCommand1,
+  encodeNotification,
+  MAX_FRAME_BYTES,
+  MAX_GATEWAY_PAYLOAD_BYTES,
+} from './gateway/command.ts'
+export {
+  encodeErrorResponse,
+  ERROR_RESPONSE_BYTES,
+  ERROR_STATUSES,
+  type ErrorResponse,
+  ErrorResponseDecoder,
+  type ErrorStatus,
+  type ErrorStatusFacts,
+  type GatewayReason,
+  isErrorStatus,
+} from './gateway/error-response.ts'
+export { encodeFeedback, FeedbackDecoder, type FeedbackTuple } from './gateway/feedback.ts'
+export type { JsonValue } from './json.ts'
+export {
+  type AlertDictionary,
+  type AlertParts,
+  type Aps,
+  type CriticalSound,
+  type LocalizedText,
+  makeAlert,
+  MAX_BADGE,
+  MAX_BADGE_DIGITS,
+  type Payload,
+  type PayloadBytes,
+  renderPayload,
+} from './payload.ts'
+export { isPushType, type Priority, PUSH_TYPES, type PushType, type PushTypeFacts } from './push-type.ts'
