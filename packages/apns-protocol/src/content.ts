@@ -5,6 +5,7 @@ import { MAX_GATEWAY_PAYLOAD_BYTES } from './gateway/command.ts'
 import { escapePointer, findJsonFaults, isJsonObject, isWellFormed, type JsonObject } from './json.ts'
 import { MAX_BADGE_DIGITS, type Payload, renderChecked } from './payload.ts'
 import { isPushType, type Priority, PUSH_TYPES, type PushType } from './push-type.ts'
+import { toUtf8 } from './utf8.ts'
 
 /** The binary gateway, or HTTP/2. */
 export type Interface = 'gateway' | 'provider-api'
@@ -43,7 +44,6 @@ export interface ContentCheckOptions {
 const MAX_U32 = 4_294_967_295
 const MAX_COLLAPSE_ID_BYTES = 64
 const KEYS = ['payload', 'pushType', 'priority', 'expiration', 'collapseId']
-const UTF8 = new TextEncoder()
 
 /**
  * Checks a content, whatever it is, for one of the interfaces. Pointers lead into the content, such as
@@ -129,7 +129,7 @@ function checkCollapseId(value: unknown, over: Interface, found: Found): void {
   if (value === undefined) return
   if (over === 'gateway') found.error('/collapseId', 'Must be left out: the gateway has none.', 'gateway-cannot')
   if (typeof value !== 'string') return found.error('/collapseId', 'Must be a string.')
-  const size = value.length > MAX_COLLAPSE_ID_BYTES ? value.length : UTF8.encode(value).length
+  const size = value.length > MAX_COLLAPSE_ID_BYTES ? value.length : toUtf8(value).length
   if (size === 0 || size > MAX_COLLAPSE_ID_BYTES)
     found.error('/collapseId', `Must have 1 to ${MAX_COLLAPSE_ID_BYTES} bytes of UTF-8.`)
   else if (!isWellFormed(value) || /\p{Cc}/u.test(value))

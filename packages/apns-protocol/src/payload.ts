@@ -1,5 +1,6 @@
 import { ProtocolError } from './errors.ts'
 import { findJsonFaults, isJsonObject, type JsonObject, type JsonValue } from './json.ts'
+import { toUtf8 } from './utf8.ts'
 
 /** Largest badge that is sent: ten digits, and what a 32-bit signed integer holds. */
 export const MAX_BADGE = 2_147_483_647
@@ -119,8 +120,7 @@ export interface PayloadBytes {
   readonly afterBadge: Uint8Array
 }
 
-const UTF8 = new TextEncoder()
-const BEFORE_BADGE = UTF8.encode('{"aps":{"badge":')
+const BEFORE_BADGE = toUtf8('{"aps":{"badge":')
 
 /**
  * Renders a payload once for all notifications that share it. Sizes are not judged here: see `checkContent`.
@@ -143,9 +143,9 @@ export function renderChecked(payload: JsonObject, aps: JsonObject | undefined):
   const { aps: _aps, ...custom } = payload
   const { badge: _badge, ...others } = aps ?? {}
   return {
-    plain: UTF8.encode(JSON.stringify(payload)),
+    plain: toUtf8(JSON.stringify(payload)),
     beforeBadge: BEFORE_BADGE,
-    afterBadge: UTF8.encode(`${membersAfter(others)}}${membersAfter(custom)}}`),
+    afterBadge: toUtf8(`${membersAfter(others)}}${membersAfter(custom)}}`),
   }
 }
 
