@@ -1,0 +1,52 @@
+import type { Certificates } from './certificates.ts'
+import { Decider } from './decision.ts'
+import { GatewayConnection, type Gateway } from './gateway-connection.ts'
+import type { WritableJournal } from './journal.ts'
+import { Listener } from './listener.ts'
+import type { Script } from './script.ts'
+import { refuseCertificate } from './tls-alert.ts'
+
+/** The gateway: numbers its connections and shares the counts of frames among them. */
+export class GatewayServer {
+  readonly #listener: Listener
+  readonly #seed: number
+  readonly #gateway: Gateway
+  readonly #connections = new Set<GatewayConnection>()
+
+  constructor(certificates: Certificates, journal: WritableJournal, seed: number) {
+    this.#seed = seed
+    this.#gateway = { journal, decider: new Decider({}, seed), notifications: 0, barriers: 0 }
+    this.#listener = new Listener(certificates, (raw, proceed) => {
+      const number = ++journal.connections
+      const rule = this.#gateway.decider.onConnection(number)
+      raw.on('close', () => {
+        journal.closed++
+        journal.changed()
+      })
+      journal.changed()
+      if (rule?.do === 'refuse') raw.resetAndDestroy()
+      else if (rule?.do === 'tls-alert') refuseCertificate(raw, certificates)
+      else {
+        proceed((guest) => {
+          const connection = new GatewayConnection(guest, number, rule, this.#gateway)
+          this.#connections.add(connection)
+          guest.tls.on('close', () => this.#connections.delete(connection))
+        })
+      }
+    })
+  }
+
+  /** Replaces the rules from now on, for open connections too; counts and numbers of connections go on. */
+  script(next: Script): void {
+    this.#gateway.decider = new Decider(next, this.#seed)
+  }
+
+  listen(port: number): Promise<string> {
+    return this.#listener.listen(port)
+  }
+
+  async close(): Promise<void> {
+    for (const connection of this.#connections) connection.destroy()
+    await this.#listener.close()
+  }
+}

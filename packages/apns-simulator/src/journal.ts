@@ -1,0 +1,159 @@
+import type { Command } from '@lhspn/apns-protocol'
+
+import { SimulatorError } from './errors.ts'
+
+/**
+ * What became of a frame: `accepted` notifications were taken; `rejected` ones were answered with an error or ended their
+ * connection as a command 0 does; `discarded` ones came after the end of their connection was decided, or were lost with it;
+ * a `barrier` is a frame with a token of no bytes, whether it was answered or not.
+ */
+export type Verdict = 'accepted' | 'rejected' | 'discarded' | 'barrier'
+
+/** One frame that arrived whole. */
+export interface JournalEntry {
+  /** Number of the connection, from 1, in order of their opening. */
+  readonly connection: number
+  readonly command: 0 | 1 | 2
+  /** Absent where the frame has none. */
+  readonly identifier: number | undefined
+  /** Lowercase hex; `''` if missing or empty. */
+  readonly token: string
+  readonly payload: Uint8Array
+  /** The frame byte for byte. */
+  readonly bytes: Uint8Array
+  readonly verdict: Verdict
+}
+
+/** What arrived and what was made of it, counted where it happens. All figures are from the start of the simulator. */
+export interface Journal {
+  /** Notifications taken. */
+  readonly accepted: number
+  /** TCP connections that reached the gateway, refused ones included. */
+  readonly connections: number
+  /** Those of them that have ended on our side. */
+  readonly closed: number
+  /** Connections to the feedback service that were handed a list, an empty one too. */
+  readonly feedbackReads: number
+  /** Every frame in order of arrival; the array grows as more arrive. @throws SimulatorError `entries-not-kept` when the journal only counts */
+  entries(): readonly JournalEntry[]
+  /** How often a notification to this token (lowercase hex) was taken. */
+  acceptedTimes(token: string): number
+  /** Each token that a notification was taken for, once, in order of its first. */
+  acceptedTokens(): IterableIterator<string>
+  /** Frames by verdict. */
+  counts(): Readonly<Record<Verdict, number>>
+  /** Error responses that were written, by status. */
+  answers(): ReadonlyMap<number, number>
+  /**
+   * Resolves when `predicate` holds; it is asked now and after everything that happens.
+   * @throws the signal's reason when it is aborted, what the predicate throws, SimulatorError `closed` when the simulator closes before
+   */
+  waitFor(predicate: (journal: Journal) => boolean, signal?: AbortSignal): Promise<void>
+}
+
+/** `full` keeps every frame; `counts` keeps no bytes, only how often a notification to each token was taken. */
+export type JournalMode = 'full' | 'counts'
+
+/** The journal as the servers write it. After a group of entries they call `changed`. */
+export class WritableJournal implements Journal {
+  accepted = 0
+  connections = 0
+  closed = 0
+  feedbackReads = 0
+  readonly #entries: JournalEntry[] | undefined
+  readonly #acceptedTimes = new Map<string, number>()
+  readonly #counts: Record<Verdict, number> = { accepted: 0, rejected: 0, discarded: 0, barrier: 0 }
+  readonly #answers = new Map<number, number>()
+  readonly #waiting = new Set<() => void>()
+  readonly #closing = new AbortController()
+
+  constructor(mode: JournalMode) {
+    this.#entries = mode === 'full' ? [] : undefined
+  }
+
+  /** Enters a frame. Its bytes are copied if they are kept: the decoder may use its memory again. */
+  add(connection: number, command: Command, verdict: Verdict): void {
+    this.#counts[verdict]++
+    if (verdict === 'accepted') {
+      this.accepted++
+      this.#acceptedTimes.set(command.token, (this.#acceptedTimes.get(command.token) ?? 0) + 1)
+    }
+    this.#entries?.push({
+      connection,
+      command: command.command,
+      identifier: command.identifier,
+      token: command.token,
+      payload: command.payload.slice(),
+      bytes: command.bytes.slice(),
+      verdict,
+    })
+  }
+
+  answered(status: number): void {
+    this.#answers.set(status, (this.#answers.get(status) ?? 0) + 1)
+  }
+
+  /** Wakes those who wait. */
+  changed(): void {
+    for (const ask of this.#waiting) ask()
+  }
+
+  /** Ends all waiting. */
+  close(): void {
+    this.#closing.abort(
+      new SimulatorError(
+        'closed',
+        'the simulator was closed before what was waited for happened',
+        'Close it after waiting; look at the journal for what did arrive.',
+      ),
+    )
+  }
+
+  entries(): readonly JournalEntry[] {
+    if (this.#entries !== undefined) return this.#entries
+    throw new SimulatorError(
+      'entries-not-kept',
+      "this journal only counts: it was opened with journal: 'counts'",
+      "Start the simulator with journal: 'full', or ask counts() and acceptedTimes().",
+    )
+  }
+
+  acceptedTimes(token: string): number {
+    return this.#acceptedTimes.get(token) ?? 0
+  }
+
+  acceptedTokens(): IterableIterator<string> {
+    return this.#acceptedTimes.keys()
+  }
+
+  counts(): Readonly<Record<Verdict, number>> {
+    return { ...this.#counts }
+  }
+
+  answers(): ReadonlyMap<number, number> {
+    return new Map(this.#answers)
+  }
+
+  async waitFor(predicate: (journal: Journal) => boolean, signal?: AbortSignal): Promise<void> {
+    const ended = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])
+    if (predicate(this)) return
+    ended.throwIfAborted()
+    await new Promise<void>((resolve, reject) => {
+      const settle = (done: () => void) => {
+        this.#waiting.delete(ask)
+        ended.removeEventListener('abort', abort)
+        done()
+      }
+      const abort = () => settle(() => reject(ended.reason as Error))
+      const ask = () => {
+        try {
+          if (predicate(this)) settle(resolve)
+        } catch (error) {
+          settle(() => reject(error as Error))
+        }
+      }
+      ended.addEventListener('abort', abort)
+      this.#waiting.add(ask)
+    })
+  }
+}

@@ -1,0 +1,162 @@
+import forge from 'node-forge'
+
+/** How a PKCS #12 file is protected: `modern` as OpenSSL 3 writes it, `legacy` as Keychain Access did (RC2 and 3DES, which OpenSSL 3 reads with `-legacy` only). */
+export type Pkcs12Kind = 'modern' | 'legacy'
+
+/** What goes into the file; certificate and PKCS #8 key as ASN.1. */
+export interface Pkcs12Contents {
+  readonly certificate: forge.asn1.Asn1
+  readonly key: forge.asn1.Asn1
+  /** The friendly name of the entry. */
+  readonly name: string
+}
+
+/** Writes certificate and key as PKCS #12 (RFC 7292). forge's own writer leaves the certificate in the clear, which no exporter does. */
+export function writePkcs12(contents: Pkcs12Contents, passphrase: string, kind: Pkcs12Kind): Uint8Array {
+  const { encryptCertificates, keyAlgorithm, digest } = PROTECTIONS[kind]
+  const attributes = entryAttributes(contents)
+  const certificateBag = sequence(
+    oid('certBag'),
+    tagged(sequence(oid('x509Certificate'), tagged(octets(der(contents.certificate))))),
+    attributes,
+  )
+  const keyBag = sequence(
+    oid('pkcs8ShroudedKeyBag'),
+    tagged(forge.pki.encryptPrivateKeyInfo(contents.key, passphrase, keyAlgorithm)),
+    attributes,
+  )
+  const [algorithm, ciphertext] = encryptCertificates(sequence(certificateBag), passphrase)
+  const safe = der(
+    sequence(
+      sequence(
+        oid('encryptedData'),
+        tagged(sequence(integer(0), sequence(oid('data'), algorithm, implicitOctets(ciphertext)))),
+      ),
+      sequence(oid('data'), tagged(octets(der(sequence(keyBag))))),
+    ),
+  )
+  const file = sequence(integer(3), sequence(oid('data'), tagged(octets(safe))), seal(safe, passphrase, digest))
+  return Uint8Array.from(Buffer.from(der(file), 'binary'))
+}
+
+/** Binary strings, a byte a character, are forge's way. */
+type Bytes = string
+type Encrypted = readonly [algorithm: forge.asn1.Asn1, ciphertext: Bytes]
+
+/** The file is a fixture that lives in memory: few rounds keep tests quick. */
+const ROUNDS = 2048
+const MODERN = { algorithm: 'aes256', prfAlgorithm: 'sha256', count: ROUNDS, saltSize: 16 } as const
+
+const PROTECTIONS = {
+  modern: { encryptCertificates: encryptWithAes, keyAlgorithm: MODERN, digest: 'sha256' },
+  legacy: { encryptCertificates: encryptWithRc2, keyAlgorithm: { algorithm: '3des', count: ROUNDS }, digest: 'sha1' },
+} as const
+
+/** forge encrypts any ASN.1 value by the name of a private key; the result is taken apart again. */
+function encryptWithAes(safeContents: forge.asn1.Asn1, passphrase: string): Encrypted {
+  const [algorithm, ciphertext] = children(forge.pki.encryptPrivateKeyInfo(safeContents, passphrase, MODERN))
+  return [algorithm as forge.asn1.Asn1, (ciphertext as forge.asn1.Asn1).value as Bytes]
+}
+
+/** pbeWithSHAAnd40BitRC2-CBC (RFC 7292, appendix C). */
+function encryptWithRc2(safeContents: forge.asn1.Asn1, passphrase: string): Encrypted {
+  const salt = forge.random.getBytesSync(8)
+  const cipher = forge.rc2.createEncryptionCipher(deriveKey(passphrase, salt, FOR_KEY, 5, 'sha1'), 40)
+  cipher.start(deriveKey(passphrase, salt, FOR_IV, 8, 'sha1'))
+  cipher.update(forge.util.createBuffer(der(safeContents)))
+  cipher.finish()
+  return [sequence(oid('pbewithSHAAnd40BitRC2-CBC'), sequence(octets(salt), integer(ROUNDS))), cipher.output.getBytes()]
+}
+
+function seal(safe: Bytes, passphrase: string, digest: 'sha1' | 'sha256'): forge.asn1.Asn1 {
+  const salt = forge.random.getBytesSync(8)
+  const hmac = forge.hmac.create()
+  const length = forge.md[digest].create().digestLength
+  hmac.start(digest, deriveKey(passphrase, salt, FOR_MAC, length, digest))
+  hmac.update(safe)
+  return sequence(
+    sequence(sequence(oid(digest), primitive(forge.asn1.Type.NULL, '')), octets(hmac.digest().getBytes())),
+    octets(salt),
+    integer(ROUNDS),
+  )
+}
+
+const FOR_KEY = 1
+const FOR_IV = 2
+const FOR_MAC = 3
+
+/** Key derivation of RFC 7292, appendix B. */
+function deriveKey(
+  passphrase: string,
+  salt: Bytes,
+  purpose: number,
+  length: number,
+  digest: 'sha1' | 'sha256',
+): forge.util.ByteBuffer {
+  return DERIVE(passphrase, forge.util.createBuffer(salt), purpose, ROUNDS, length, forge.md[digest].create())
+}
+
+/** The types of forge do not know this function, its documentation does. */
+const DERIVE = (
+  forge.pki as unknown as {
+    readonly pbe: {
+      generatePkcs12Key(
+        password: string,
+        salt: forge.util.ByteBuffer,
+        purpose: number,
+        rounds: number,
+        length: number,
+        digest: forge.md.MessageDigest,
+      ): forge.util.ByteBuffer
+    }
+  }
+).pbe.generatePkcs12Key
+
+/** Both bags carry them: the local key id is how a reader finds the key of a certificate. */
+function entryAttributes({ certificate, name }: Pkcs12Contents): forge.asn1.Asn1 {
+  const fingerprint = forge.md.sha1.create().update(der(certificate)).digest().getBytes()
+  return set(
+    sequence(oid('friendlyName'), set(primitive(forge.asn1.Type.BMPSTRING, name))),
+    sequence(oid('localKeyId'), set(octets(fingerprint))),
+  )
+}
+
+function children(value: forge.asn1.Asn1): readonly forge.asn1.Asn1[] {
+  return value.value as forge.asn1.Asn1[]
+}
+
+function der(value: forge.asn1.Asn1): Bytes {
+  return forge.asn1.toDer(value).getBytes()
+}
+
+function sequence(...values: readonly forge.asn1.Asn1[]): forge.asn1.Asn1 {
+  return forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.SEQUENCE, true, [...values])
+}
+
+function set(...values: readonly forge.asn1.Asn1[]): forge.asn1.Asn1 {
+  return forge.asn1.create(forge.asn1.Class.UNIVERSAL, forge.asn1.Type.SET, true, [...values])
+}
+
+function tagged(value: forge.asn1.Asn1): forge.asn1.Asn1 {
+  return forge.asn1.create(forge.asn1.Class.CONTEXT_SPECIFIC, 0, true, [value])
+}
+
+function implicitOctets(bytes: Bytes): forge.asn1.Asn1 {
+  return forge.asn1.create(forge.asn1.Class.CONTEXT_SPECIFIC, 0, false, bytes)
+}
+
+function octets(bytes: Bytes): forge.asn1.Asn1 {
+  return primitive(forge.asn1.Type.OCTETSTRING, bytes)
+}
+
+function integer(value: number): forge.asn1.Asn1 {
+  return primitive(forge.asn1.Type.INTEGER, forge.asn1.integerToDer(value).getBytes())
+}
+
+function oid(name: string): forge.asn1.Asn1 {
+  return primitive(forge.asn1.Type.OID, forge.asn1.oidToDer(forge.pki.oids[name] as string).getBytes())
+}
+
+function primitive(type: forge.asn1.Type, bytes: Bytes): forge.asn1.Asn1 {
+  return forge.asn1.create(forge.asn1.Class.UNIVERSAL, type, false, bytes)
+}

@@ -1,0 +1,111 @@
+import { createCertificates, type Certificates } from './certificates.ts'
+import { SimulatorError } from './errors.ts'
+import { FeedbackServer } from './feedback-server.ts'
+import { GatewayServer } from './gateway-server.ts'
+import { WritableJournal, type Journal, type JournalMode } from './journal.ts'
+import { parseScript, type Script } from './script.ts'
+
+export interface SimulatorOptions {
+  /** TCP port on 127.0.0.1; 0, the default, takes a free one. */
+  readonly gatewayPort?: number
+  /** The same for the feedback service. */
+  readonly feedbackPort?: number
+  /** What to do beside taking everything; default nothing. */
+  readonly script?: Script
+  /** A whole number that all chances of the script are drawn from; default 0. */
+  readonly seed?: number
+  /** Certificates to use; by default a set that is made once and shared by all simulators of the process. */
+  readonly certificates?: Certificates
+  /** Default `full`. Choose `counts` for long runs: it keeps nothing of a frame but how often its token was taken. */
+  readonly journal?: JournalMode
+}
+
+/** A simulated Apple that listens on 127.0.0.1. */
+export interface Simulator {
+  /** Address of the gateway, `127.0.0.1:port`. */
+  readonly gateway: string
+  /** Address of the feedback service, `127.0.0.1:port`. */
+  readonly feedback: string
+  readonly certificates: Certificates
+  readonly journal: Journal
+  /**
+   * Replaces the script, feedback included, from now on and for open connections too. Rules begin with all their times
+   * and draws; `nth`, `every` and numbers of connections go on counting from the start of the simulator.
+   * @throws SimulatorError `invalid-script`, `closed`
+   */
+  script(next: Script): void
+  /** Ends every connection at once and frees both ports. May be called again. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Starts a gateway and a feedback service over TLS. Both demand a client certificate of `certificates.ca`.
+ * @throws SimulatorError `invalid-options`, `invalid-script`, `cannot-listen`
+ */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  checkOptions(options)
+  const script = parseScript(options.script ?? {})
+  const certificates = options.certificates ?? (await sharedCertificates())
+  const journal = new WritableJournal(options.journal ?? 'full')
+  const gateway = new GatewayServer(certificates, journal, options.seed ?? 0)
+  const feedback = new FeedbackServer(certificates, journal)
+  gateway.script(script)
+  feedback.script(script)
+  let closing: Promise<void> | undefined
+  const close = async () => {
+    journal.close()
+    closing ??= Promise.all([gateway.close(), feedback.close()]).then(() => {})
+    await closing
+  }
+  try {
+    const [gatewayAddress, feedbackAddress] = await Promise.all([
+      gateway.listen(options.gatewayPort ?? 0),
+      feedback.listen(options.feedbackPort ?? 0),
+    ])
+    return {
+      gateway: gatewayAddress,
+      feedback: feedbackAddress,
+      certificates,
+      journal,
+      script(next) {
+        if (closing !== undefined) throw closed()
+        const parsed = parseScript(next)
+        gateway.script(parsed)
+        feedback.script(parsed)
+      },
+      close,
+      [Symbol.asyncDispose]: close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** Three RSA keys take a few tenths of a second, which a test file with many simulators should pay once. */
+let shared: Promise<Certificates> | undefined
+function sharedCertificates(): Promise<Certificates> {
+  shared ??= createCertificates()
+  return shared
+}
+
+function checkOptions({ gatewayPort, feedbackPort, seed, journal }: SimulatorOptions): void {
+  for (const [name, port] of Object.entries({ gatewayPort, feedbackPort })) {
+    if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+      throw invalidOption(name, port, 'a port from 0 to 65535, 0 for a free one')
+    }
+  }
+  if (seed !== undefined && !Number.isSafeInteger(seed)) throw invalidOption('seed', seed, 'a whole number')
+  if (journal !== undefined && journal !== 'full' && journal !== 'counts') {
+    throw invalidOption('journal', journal, "'full' or 'counts'")
+  }
+}
+
+function invalidOption(name: string, value: unknown, due: string): SimulatorError {
+  return new SimulatorError('invalid-options', `${name} is ${JSON.stringify(value)}`, `Give ${due}.`)
+}
+
+function closed(): SimulatorError {
+  return new SimulatorError('closed', 'the simulator is closed', 'Start another one.')
+}
