@@ -5,6 +5,8 @@ import type { Given, GivenApp, GivenKeys, Origin } from './given.ts'
 import {
   APP_KEYS,
   type AppKey,
+  isAppKey,
+  isConfigKey,
   type ConfigKey,
   type Key,
   KEYS,
@@ -90,12 +92,15 @@ export function parseConfig(sources: ConfigSources = {}): Config {
   const keys: GivenKeys = new Map()
   const blocks = text === undefined ? [] : readToml(text, file, keys, faults)
   readVariables(variables, readFile, keys, blocks, faults)
-  for (const [key, raw] of Object.entries(flags)) keys.set(key as ConfigKey, { raw, origin: 'flag' })
+  for (const [key, raw] of Object.entries(flags)) {
+    if (isConfigKey(key)) keys.set(key, { raw, origin: 'flag' })
+  }
 
   const settings: Setting[] = []
   const value = <Name extends ConfigKey>(name: Name): ValueOf<(typeof KEYS)[Name]> => {
     const entry: Key<unknown> = KEYS[name]
     const given = keys.get(name) ?? { raw: entry.fallback, origin: 'default' }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the schema of this very name made it
     return check(name, entry, given, settings, faults) as ValueOf<(typeof KEYS)[Name]>
   }
   const sender = {
@@ -124,7 +129,7 @@ export function isPem(value: string): boolean {
 
 function readApp(block: GivenApp, index: number, settings: Setting[], faults: ConfigFault[]): AppConfig {
   const values: Partial<Record<AppKey, string>> = {}
-  for (const key of Object.keys(APP_KEYS) as AppKey[]) {
+  for (const key of Object.keys(APP_KEYS).filter(isAppKey)) {
     const given = block.get(key)
     if (given === undefined) continue
     const text = check(`apps[${index}].${key}`, APP_KEYS[key], given, settings, faults)

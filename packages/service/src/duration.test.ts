@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { assert, nat, property } from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { formatDuration, parseDuration } from './duration.ts'
@@ -24,5 +24,8 @@ test.for([
 ] as const)('%s is %s ms', ([text, ms]) => expect(parseDuration(text)).toBe(ms))
 
 test('what is written is read back', () => {
-  fc.assert(fc.property(fc.nat(2_000_000_000), (ms) => parseDuration(formatDuration(ms)) === ms))
+  const law = property(nat(2_000_000_000), (ms) => {
+    expect(parseDuration(formatDuration(ms))).toBe(ms)
+  })
+  expect(() => assert(law)).not.toThrow()
 })

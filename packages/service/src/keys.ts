@@ -60,6 +60,16 @@ export type AppKey = keyof typeof APP_KEYS
 /** The value of a key as the program uses it; durations are milliseconds. */
 export type ValueOf<Entry> = Entry extends Key<infer Value> ? Value : never
 
+/** Whether there is such a key outside of `[[apps]]`. */
+export function isConfigKey(key: string): key is ConfigKey {
+  return Object.hasOwn(KEYS, key)
+}
+
+/** Whether there is such a key in an `[[apps]]` block. */
+export function isAppKey(key: string): key is AppKey {
+  return Object.hasOwn(APP_KEYS, key)
+}
+
 /** The environment name of a key: `sender.requestTimeout` is `LHSPN_SENDER_REQUEST_TIMEOUT`. */
 export function environmentName(key: string): string {
   return `LHSPN_${key
@@ -87,7 +97,7 @@ function oneOf<const Name extends string>(
   names: readonly [Name, ...Name[]],
   fallback: Name,
 ): Key<Name> & { readonly fallback: Name } {
-  return { due: `one of ${names.join(', ')}`, schema: z.enum(names) as unknown as z.ZodType<Name>, fallback }
+  return { due: `one of ${names.join(', ')}`, schema: z.literal(names), fallback }
 }
 
 function certificate(): Key<string> {

@@ -41,7 +41,11 @@ export function createLogger({ level, format, isTerminal, stream }: LoggerOption
 /** Formats in this thread: a worker would lose the last lines of a crash. */
 function textStream(raw: DestinationStream, colorize: boolean): DestinationStream {
   const format = prettyFactory({ colorize, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
-  return { write: (line) => void raw.write(format(line)) }
+  return {
+    write(line) {
+      raw.write(format(line))
+    },
+  }
 }
 
 function shortenTokens(fields: Record<string, unknown>): Record<string, unknown> {

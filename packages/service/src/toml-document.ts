@@ -2,7 +2,7 @@ import { parse, TomlError } from 'smol-toml'
 
 import type { ConfigFault } from './errors.ts'
 import type { Given, GivenApp, GivenKeys } from './given.ts'
-import { APP_KEYS, type AppKey, type ConfigKey, KEYS } from './keys.ts'
+import { APP_KEYS, isAppKey, isConfigKey, KEYS } from './keys.ts'
 import { didYouMean } from './nearest.ts'
 
 /** Secrets are kept in files of their own, so the file of the configuration can be shown to anyone. */
@@ -53,7 +53,7 @@ function readSection(
 ): void {
   for (const [last, raw] of Object.entries(content)) {
     const key = `${section}.${last}`
-    if (isKey(key)) keys.set(key, { raw, ...origin })
+    if (isConfigKey(key)) keys.set(key, { raw, ...origin })
     else faults.push({ key, detail: `no such key${didYouMean(key, Object.keys(KEYS))}` })
   }
 }
@@ -66,7 +66,7 @@ function readApps(content: unknown, origin: Omit<Given, 'raw'>, faults: ConfigFa
   return content.map((table, index) => {
     const app: GivenApp = new Map()
     for (const [key, raw] of Object.entries(table)) {
-      if (APP_KEYS_OF_FILES.includes(key)) app.set(key as AppKey, { raw, ...origin })
+      if (isAppKey(key) && APP_KEYS_OF_FILES.includes(key)) app.set(key, { raw, ...origin })
       else faults.push({ key: `apps[${index}].${key}`, detail: `no such key${didYouMean(key, APP_KEYS_OF_FILES)}` })
     }
     return app
@@ -75,8 +75,4 @@ function readApps(content: unknown, origin: Omit<Given, 'raw'>, faults: ConfigFa
 
 function isTable(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
-}
-
-function isKey(key: string): key is ConfigKey {
-  return Object.hasOwn(KEYS, key)
 }

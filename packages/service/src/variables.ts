@@ -1,10 +1,12 @@
 import type { ConfigFault } from './errors.ts'
 import type { GivenApp, GivenKeys } from './given.ts'
-import { APP_KEYS, type AppKey, type ConfigKey, environmentName, type Key, KEYS } from './keys.ts'
+import { APP_KEYS, type AppKey, environmentName, isAppKey, isConfigKey, type Key, KEYS } from './keys.ts'
 import { didYouMean } from './nearest.ts'
 
-const NAMES = new Map(Object.keys(KEYS).map((key) => [environmentName(key), key as ConfigKey]))
-const APP_NAMES = new Map(Object.keys(APP_KEYS).map((key) => [environmentName(`app.${key}`), key as AppKey]))
+const KEY_NAMES = Object.keys(KEYS).filter(isConfigKey)
+const NAMES = new Map(KEY_NAMES.map((key) => [environmentName(key), key]))
+const APP_KEY_NAMES = Object.keys(APP_KEYS).filter(isAppKey)
+const APP_NAMES = new Map(APP_KEY_NAMES.map((key) => [environmentName(`app.${key}`), key]))
 /** Read elsewhere: it names the file itself. */
 const FILE_NAME = 'LHSPN_CONFIG'
 /** What Kubernetes sets in every pod for a service that is called lhspn, lhspn-app and so on. */
