@@ -1,1 +1,8 @@
-export {}
+export { openCertificate, type Certificate } from './credentials.ts'
+export type { SendOptions } from './deliver.ts'
+export { SenderError, type SenderErrorCode } from './errors.ts'
+export { readFeedback, type FeedbackOptions } from './gateway/read-feedback.ts'
+export type { Notification } from './notification.ts'
+export { OWN_REASONS, type Outcome, type OutcomeKind, type OwnReason, type Reason } from './outcome.ts'
+export { Sender, type SenderOptions } from './sender.ts'
+export type { SenderEvent } from './shell.ts'

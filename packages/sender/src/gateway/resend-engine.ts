@@ -1,0 +1,529 @@
+import { encodeBarrier, encodeNotification, MAX_BADGE, MAX_FRAME_BYTES } from '@lhspn/apns-protocol'
+
+import { backoff } from '../backoff.ts'
+import { CallRing } from '../call-ring.ts'
+import { Call, type Ending, type OnUnconfirmed } from '../call.ts'
+import { closedAtOnce, credentialsRefused, nothingReached, type SenderError } from '../errors.ts'
+import type { Notification } from '../notification.ts'
+import { reasonOfStatus, type Outcome, type OwnReason } from '../outcome.ts'
+import { gatewayVerdict, isAboutService } from '../verdict.ts'
+import { Link } from './link.ts'
+import { Openings } from './openings.ts'
+import { ContentRenderer } from './rendered-content.ts'
+import { ResendQueue, type Returned } from './resend-queue.ts'
+import { ATTEMPTS, DOUBTFUL, Window, WINDOW } from './window.ts'
+
+export interface ResendEngineOptions {
+  readonly connections: number
+  readonly connectionsPerSecond: number
+  readonly attempts: number
+  readonly requestTimeoutMs: number
+  readonly quietTimeMs: number
+  readonly assumeAccepted: boolean
+  /** 0 ≤ n < 1, for jitter. */
+  readonly random: () => number
+}
+
+/** What happened, for whoever logs or counts. */
+export type EngineEvent =
+  | { readonly kind: 'barriers'; readonly answered: boolean }
+  | { readonly kind: 'resent'; readonly count: number; readonly cause: 'error-response' | 'connection-lost' }
+
+/** Barriers of windows that were not full are so far apart: a trickle costs a connection every 2 s, not one each. */
+const BARRIER_INTERVAL_MS = 2000
+/** An idle connection is not trusted longer than this: firewalls drop them silently. */
+const IDLE_MS = 60_000
+const MISSING_DEVICE_TOKEN = 2
+/** What a buffer for `write` must hold at least: a frame and a barrier. */
+export const MIN_BUFFER_BYTES = 2 * MAX_FRAME_BYTES
+
+/**
+ * The queue and resend engine of the binary provider protocol. Pure: what happens to the connections, and the time,
+ * comes in by its methods; what is to be opened, closed and written, and whose outcomes changed, is taken from it.
+ * Times are milliseconds on any steady clock.
+ *
+ * Nothing is accepted on a guess: an error response proves what was written before the notification that it names, and
+ * a confirmation barrier (a deliberately invalid last frame) makes the gateway give one. What was written after the
+ * named one was provably discarded and goes again, in order, ahead of anything that was never written (Apple, "Binary
+ * Provider API": error-response packet).
+ */
+export class ResendEngine {
+  readonly #options: ResendEngineOptions
+  readonly #openings: Openings
+  readonly #queue = new ResendQueue()
+  readonly #calls = new CallRing()
+  #links: Link[] = []
+  #toOpen: Link[] = []
+  #toClose: Link[] = []
+  readonly #spareWindows: Window[] = []
+  #events: EngineEvent[] = []
+  readonly #contents = new ContentRenderer()
+  /** Whether the gateway answers barriers; undefined until it is known. */
+  #barriers: boolean | undefined
+  /** The lone barrier was met with a bare close: a connection with nothing written will tell why. */
+  #probing = false
+  #lastBarrierAt = -Infinity
+  /** The last write ended because the buffer was full, not for lack of input. */
+  #bulk = false
+  #draining = false
+  #stopped: SenderError | undefined
+
+  constructor(options: ResendEngineOptions) {
+    this.#options = options
+    this.#openings = new Openings(options.connectionsPerSecond, options.connections, options.random)
+  }
+
+  // What callers want.
+
+  openCall(onUnconfirmed: OnUnconfirmed, deadline: (() => number) | undefined): Call {
+    const call = new Call(this.#options.connections * WINDOW, onUnconfirmed, deadline)
+    this.#calls.add(call)
+    if (this.#stopped !== undefined) this.end(call, 'Stopped', this.#stopped)
+    else if (this.#draining) this.end(call, 'Draining')
+    return call
+  }
+
+  /** The call takes no more input: what was not written leaves as unsent, and what was is settled soon. */
+  end(call: Call, ending: Ending, error?: SenderError): void {
+    if (call.ending !== undefined || call.finished) return
+    call.ending = ending
+    call.error = error
+    while (call.queued > 0) call.settle({ notification: call.take(), kind: 'unsent', reason: ending, attempts: 0 })
+    for (const returned of this.#queue.takeAllOf(call)) this.#giveUp(returned, ending)
+    for (const link of this.#links) link.hurried ||= link.window.size > 0 && link.barrier === undefined
+    this.#calls.touch(call)
+  }
+
+  /** No call takes more input. */
+  drain(): void {
+    this.#draining = true
+    for (const call of this.#calls) this.end(call, 'Draining')
+  }
+
+  /** The error that stopped this engine for good. */
+  get stopped(): SenderError | undefined {
+    return this.#stopped
+  }
+
+  /** Whether nothing is in flight. */
+  get idle(): boolean {
+    return this.#links.every((link) => link.window.size === 0)
+  }
+
+  // What happened to the connections.
+
+  opened(link: Link, now: number): void {
+    link.openedAt = now
+    link.usedAt = now
+  }
+
+  received(link: Link, bytes: Uint8Array, now: number): void {
+    if (!this.#links.includes(link)) return
+    let response
+    try {
+      response = link.decoder.push(bytes)
+    } catch {
+      this.#close(link)
+      this.#lose(link, 'PositionUnknown', now)
+      return
+    }
+    if (response === undefined) return
+    this.#close(link)
+    this.#answered(link, response.status, response.identifier, now)
+  }
+
+  /** The connection ended, or could not be opened; `error` says why, where anything is known. */
+  closed(link: Link, error: SenderError | undefined, now: number): void {
+    if (!this.#links.includes(link)) return
+    this.#forget(link)
+    this.#lose(link, 'ConnectionLost', now, error)
+    if (error !== undefined && error.code !== 'unreachable') this.#stop(error)
+    else if (link.openedAt === undefined) this.#failed(now, error)
+    else if (this.#barriers === undefined && link.barrier !== undefined) this.#probing = true
+    else if (link.fresh && this.#probing) this.#stop(closedAtOnce())
+    else if (link.fresh && this.#hasWork && now - link.openedAt < this.#options.quietTimeMs) this.#failed(now, error)
+  }
+
+  // What is to be done.
+
+  /** Lets time pass: whatever is due at `now` happens. */
+  advance(now: number): void {
+    for (const call of this.#calls) if (this.#deadlineOf(call) <= now) this.end(call, 'Deadline')
+    for (const link of this.#links) this.#advanceLink(link, now)
+    this.#queue.release(now)
+    this.#calls.prune()
+    if (this.#wantsConnection && this.#openings.nextAt <= now) this.#open(now)
+  }
+
+  /** When `advance` is to be called again, if nothing happens before; Infinity if nothing will be due. */
+  wakeAt(): number {
+    let at = this.#queue.dueAt
+    for (const call of this.#calls) at = Math.min(at, this.#deadlineOf(call))
+    for (const link of this.#links) at = Math.min(at, this.#linkDueAt(link))
+    if (this.#wantsConnection) at = Math.min(at, this.#openings.nextAt)
+    return at
+  }
+
+  #deadlineOf(call: Call): number {
+    return call.ending === undefined && call.deadline !== undefined ? call.deadline() : Infinity
+  }
+
+  /** Connections to be opened since the last time this was asked. */
+  takeOpenings(): Link[] {
+    const links = this.#toOpen
+    if (links.length > 0) this.#toOpen = []
+    return links
+  }
+
+  /** Connections to be closed at once since the last time this was asked. */
+  takeClosings(): Link[] {
+    const links = this.#toClose
+    if (links.length > 0) this.#toClose = []
+    return links
+  }
+
+  takeEvents(): EngineEvent[] {
+    const events = this.#events
+    if (events.length > 0) this.#events = []
+    return events
+  }
+
+  /** Calls of which something changed since the last time this was asked. */
+  takeChanged(): Call[] {
+    return this.#calls.takeChanged()
+  }
+
+  /** The connection to be written to now, if there is one. */
+  nextToWrite(now: number): Link | undefined {
+    if (this.#barriers === undefined) {
+      if (this.#probing || !this.#hasWork || this.#links.some((link) => link.barrier !== undefined)) return undefined
+      return this.#links.find((link) => link.openedAt !== undefined)
+    }
+    const due = this.#links.find((link) => this.#barrierDueAt(link) <= now)
+    if (due !== undefined || !this.#hasWork) return due
+    let unsettled = 0
+    let empty: Link | undefined
+    for (const link of this.#links) {
+      if (link.window.size > 0) {
+        unsettled++
+        if (link.writable) {
+          if (!link.blocked) return link
+          // One that is written to takes all, unless barriers are off and windows never end by themselves.
+          if (this.#barriers) return undefined
+        }
+      } else if (link.writable && !link.blocked) empty ??= link
+    }
+    return unsettled < this.#options.connections ? empty : undefined
+  }
+
+  /**
+   * Renders what is to be written on a connection into a buffer of at least `MIN_BUFFER_BYTES`.
+   * @param unixTime seconds since 1970, for expirations
+   * @returns the number of bytes; 0 if what there was could not be sent
+   */
+  write(link: Link, into: Uint8Array, now: number, unixTime: number): number {
+    link.usedAt = now
+    if (this.#barriers === undefined) return this.#writeBarrier(link, into, 0, now, true)
+    let offset = 0
+    if (link.writable && !link.blocked) {
+      const end = into.length - MIN_BUFFER_BYTES
+      while (offset <= end && !link.window.full) {
+        if (this.#queue.hasWork) {
+          const { notification, call, history } = this.#queue.take()
+          offset = this.#writeNotification(link, into, offset, notification, call, history, unixTime)
+        } else {
+          const call = this.#calls.next()
+          if (call === undefined) break
+          this.#calls.touch(call)
+          offset = this.#writeNotification(link, into, offset, call.take(), call, 0, unixTime)
+        }
+      }
+      link.window.mark(now)
+    }
+    this.#bulk = this.#hasWork
+    return this.#barrierDueAt(link) <= now ? this.#writeBarrier(link, into, offset, now, false) : offset
+  }
+
+  #writeNotification(
+    link: Link,
+    into: Uint8Array,
+    offset: number,
+    notification: Notification,
+    call: Call,
+    history: number,
+    unixTime: number,
+  ): number {
+    const { token, content, badge } = notification
+    const rendered = this.#contents.render(content)
+    const { expiration } = rendered
+    let reason: OwnReason
+    if (expiration !== undefined && expiration !== 0 && expiration <= unixTime) reason = 'Expired'
+    else if (!(badge === undefined ? rendered.sendable : rendered.sendableWithBadge)) reason = 'ContentRefused'
+    else if (badge !== undefined && (badge >>> 0 !== badge || badge > MAX_BADGE)) reason = 'MalformedBadge'
+    else {
+      const { next } = link.window
+      const end = encodeNotification(into, offset, next, token, rendered.payload, badge, expiration, rendered.priority)
+      if (end !== -1) {
+        link.window.push(notification, call, history + 1)
+        return end
+      }
+      reason = 'MalformedToken'
+    }
+    if (history & DOUBTFUL) this.#doubt({ notification, call, history }, 'PositionUnknown')
+    else this.#settle(call, { notification, kind: 'rejected', reason, attempts: history & ATTEMPTS })
+    return offset
+  }
+
+  #writeBarrier(link: Link, into: Uint8Array, offset: number, now: number, lone: boolean): number {
+    const { full } = link.window
+    const identifier = link.window.next
+    link.barrier = { identifier, at: now, lone, full }
+    if (!lone && !full) this.#lastBarrierAt = now
+    return encodeBarrier(into, offset, identifier)
+  }
+
+  get #hasWork(): boolean {
+    return this.#queue.hasWork || this.#calls.hasWork
+  }
+
+  // Connections: when one is wanted, when one is due.
+
+  get #wantsConnection(): boolean {
+    if (this.#stopped !== undefined || !this.#hasWork) return false
+    let coming = 0
+    let writing = 0
+    let unsettled = 0
+    for (const link of this.#links) {
+      if (link.fresh) coming++
+      else if (link.writable) writing++
+      if (link.window.size > 0) unsettled++
+    }
+    if (coming > 0) return false
+    if (this.#barriers === false) return writing === 0 && unsettled < this.#options.connections
+    // While there is more to write than one write takes, the next connection is open before it is needed.
+    return writing === 0 || this.#bulk
+  }
+
+  #open(now: number): void {
+    const link = new Link(now, this.#spareWindows.pop() ?? new Window())
+    this.#openings.open(now)
+    this.#links.push(link)
+    this.#toOpen.push(link)
+  }
+
+  /** When the window of a connection is to be ended by a barrier; Infinity if nothing says so yet. */
+  #barrierDueAt(link: Link): number {
+    const { window } = link
+    if (this.#barriers !== true || link.openedAt === undefined || link.barrier !== undefined || window.size === 0)
+      return Infinity
+    if (window.full || link.hurried) return -Infinity
+    const ended = this.#hasWork ? window.oldestAt + BARRIER_INTERVAL_MS : -Infinity
+    return Math.max(ended, this.#lastBarrierAt + BARRIER_INTERVAL_MS)
+  }
+
+  #linkDueAt(link: Link): number {
+    const { requestTimeoutMs, quietTimeMs } = this.#options
+    if (link.openedAt === undefined) return link.openingSince + requestTimeoutMs
+    if (link.barrier !== undefined) {
+      const patience = link.barrier.lone && this.#barriers === undefined ? quietTimeMs : requestTimeoutMs
+      return link.barrier.at + patience
+    }
+    if (this.#probing) return link.openedAt + quietTimeMs
+    if (link.window.size === 0) return link.usedAt + IDLE_MS
+    return this.#barriers === false ? link.window.oldestAt + quietTimeMs : this.#barrierDueAt(link)
+  }
+
+  #advanceLink(link: Link, now: number): void {
+    if (this.#linkDueAt(link) > now) {
+      if (this.#ended && link.window.size === 0) this.#close(link)
+      return
+    }
+    if (link.openedAt === undefined) {
+      this.#close(link)
+      this.#failed(now, nothingReached('The gateway did not complete a TLS handshake in time'))
+    } else if (link.barrier !== undefined) {
+      if (link.barrier.lone && this.#barriers === undefined) this.#knowBarriers(false)
+      else {
+        this.#close(link)
+        this.#lose(link, 'NoAnswer', now)
+      }
+    } else if (this.#probing) {
+      this.#probing = false
+      this.#knowBarriers(false)
+    } else if (link.window.size === 0) {
+      this.#close(link)
+    } else if (this.#barriers === false) {
+      this.#leaveQuiet(link, now)
+    }
+  }
+
+  get #ended(): boolean {
+    return this.#draining || this.#stopped !== undefined
+  }
+
+  /** Takes a connection out of the game and has it closed. */
+  #close(link: Link): void {
+    this.#forget(link)
+    this.#toClose.push(link)
+  }
+
+  #forget(link: Link): void {
+    this.#links = this.#links.filter((other) => other !== link)
+  }
+
+  #recycle(window: Window): void {
+    window.reset()
+    if (this.#spareWindows.length <= this.#options.connections) this.#spareWindows.push(window)
+  }
+
+  #knowBarriers(answered: boolean): void {
+    if (this.#barriers === answered) return
+    this.#barriers = answered
+    this.#events.push({ kind: 'barriers', answered })
+  }
+
+  #failed(now: number, error: SenderError | undefined): void {
+    if (!this.#openings.fail(now)) return
+    const unreachable = error ?? nothingReached('Ten connections in a row came to nothing')
+    for (const call of this.#calls) {
+      const written = call.inputEnded && call.queued === 0 && !this.#queue.holds(call)
+      if (!written) this.end(call, 'Unreachable', unreachable)
+    }
+  }
+
+  #stop(error: SenderError): void {
+    if (this.#stopped !== undefined) return
+    this.#stopped = error
+    for (const call of this.#calls) this.end(call, 'Stopped', error)
+  }
+
+  // What settles.
+
+  #answered(link: Link, status: number, identifier: number, now: number): void {
+    const { window, barrier } = link
+    const proven = gatewayVerdict(status, 0, Infinity) !== 'unknown'
+    if (gatewayVerdict(status, 0, Infinity) === 'stop') this.#stop(credentialsRefused(status))
+    if (barrier?.lone === true) {
+      this.#openings.succeed()
+      this.#knowBarriers(proven)
+    } else if (barrier !== undefined && namesBarrier(barrier.identifier, status, identifier)) {
+      if (barrier.full) this.#openings.replace()
+      this.#accept(link, window.next)
+    } else if (proven && window.holds(identifier)) {
+      this.#openings.replace()
+      this.#accept(link, identifier)
+      this.#named(link, status, now)
+      this.#giveBack(link)
+    } else if (proven && identifier > 0 && identifier < window.oldest && window.size > 0) {
+      // It left already, after the quiet time; what was written after it was discarded.
+      this.#giveBack(link)
+      this.#failed(now, undefined)
+    } else this.#lose(link, 'PositionUnknown', now)
+    this.#recycle(window)
+  }
+
+  /** Settles those before `end` as accepted. */
+  #accept(link: Link, end: number): void {
+    if (end > link.window.oldest) this.#openings.succeed()
+    link.window.leave(end, this.#settleAccepted)
+  }
+
+  readonly #settleAccepted = (notification: Notification, call: Call, history: number): void =>
+    this.#settle(call, { notification, kind: 'accepted', attempts: history & ATTEMPTS })
+
+  /** Decides about the oldest notification, which an error response named. */
+  #named(link: Link, status: number, now: number): void {
+    this.#openings.succeed()
+    link.window.leave(link.window.oldest + 1, (notification, call, history) => {
+      const attempts = history & ATTEMPTS
+      const reason = reasonOfStatus(status)
+      const verdict = gatewayVerdict(status, attempts, this.#options.attempts)
+      switch (verdict) {
+        case 'accepted':
+          return this.#settle(call, { notification, kind: 'accepted', attempts })
+        case 'again':
+          return this.#again({ notification, call, history }, now + backoff(attempts, this.#options.random))
+        case 'stop':
+          return this.#unsent({ notification, call, history: history - 1 }, 'Stopped', status)
+        case 'unknown':
+        case 'rejected':
+          // A refusal by the service says nothing about an earlier writing of it, which may have been taken.
+          if (history & DOUBTFUL && isAboutService(status)) {
+            return this.#doubt({ notification, call, history }, 'PositionUnknown')
+          }
+          return this.#settle(call, { notification, kind: 'rejected', reason, status, attempts })
+      }
+    })
+  }
+
+  /** Puts all that is left of a window back in front of the queue: provably not processed. */
+  #giveBack(link: Link): void {
+    const part: Returned[] = []
+    link.window.leave(link.window.next, (notification, call, history) => {
+      const returned = { notification, call, history: history - 1 }
+      if (call.ending !== undefined) this.#giveUp(returned, call.ending)
+      else part.push(returned)
+    })
+    if (part.length > 0) this.#events.push({ kind: 'resent', count: part.length, cause: 'error-response' })
+    this.#queue.putFront(part)
+  }
+
+  /** Nothing is known about what is left of a window. */
+  #lose(link: Link, reason: OwnReason, now: number, error?: SenderError): void {
+    const { window } = link
+    if (window.size === 0) return
+    const part: Returned[] = []
+    window.leave(window.next, (notification, call, history) => {
+      const returned = { notification, call, history: history | DOUBTFUL }
+      const again = call.onUnconfirmed === 'resend' && call.ending === undefined
+      if (again && (history & ATTEMPTS) < this.#options.attempts) part.push(returned)
+      else this.#doubt(returned, reason)
+    })
+    if (part.length > 0) this.#events.push({ kind: 'resent', count: part.length, cause: 'connection-lost' })
+    this.#queue.putFront(part)
+    this.#failed(now, error)
+  }
+
+  /** Without barriers: those leave that were written a quiet time ago. */
+  #leaveQuiet(link: Link, now: number): void {
+    this.#openings.succeed()
+    const assumed = this.#options.assumeAccepted
+    link.window.leave(link.window.writtenBefore(now, this.#options.quietTimeMs), (notification, call, history) => {
+      const attempts = history & ATTEMPTS
+      if (assumed) this.#settle(call, { notification, kind: 'accepted', reason: 'Assumed', attempts })
+      else this.#doubt({ notification, call, history }, 'Quiet')
+    })
+  }
+
+  #again(returned: Returned, dueAt: number): void {
+    if (returned.call.ending !== undefined) this.#giveUp(returned, returned.call.ending)
+    else this.#queue.putWaiting(returned, dueAt)
+  }
+
+  /** Lets go of what will not be written any more. */
+  #giveUp(returned: Returned, ending: Ending): void {
+    if (returned.history & DOUBTFUL) this.#doubt(returned, 'PositionUnknown')
+    else this.#unsent(returned, ending)
+  }
+
+  #unsent({ notification, call, history }: Returned, reason: Ending, status?: number): void {
+    const attempts = history & ATTEMPTS
+    if (history & DOUBTFUL) return this.#doubt({ notification, call, history }, 'PositionUnknown')
+    this.#settle(call, { notification, kind: 'unsent', reason, attempts, ...(status !== undefined && { status }) })
+  }
+
+  #doubt({ notification, call, history }: Returned, reason: OwnReason): void {
+    this.#settle(call, { notification, kind: 'unconfirmed', reason, attempts: history & ATTEMPTS })
+  }
+
+  #settle(call: Call, outcome: Outcome): void {
+    call.settle(outcome)
+    this.#calls.touch(call)
+  }
+}
+
+/** Any answer that names it, and an old gateway's answer 0 to a missing token: only the barrier has none. */
+function namesBarrier(barrier: number, status: number, identifier: number): boolean {
+  if (status === MISSING_DEVICE_TOKEN && identifier === 0) return true
+  return identifier === barrier && gatewayVerdict(status, 0, Infinity) !== 'unknown'
+}

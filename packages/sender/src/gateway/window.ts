@@ -1,0 +1,89 @@
+import type { Call } from '../call.ts'
+import type { Notification } from '../notification.ts'
+
+/** Notifications that may be unsettled on one connection. A power of two: an identifier's low bits are its slot. */
+export const WINDOW = 16_384
+const MASK = WINDOW - 1
+
+/** In a notification's history: it was at an unknown position once, so that it may have been taken. */
+export const DOUBTFUL = 0x80
+/** In a notification's history: how often it was written. */
+export const ATTEMPTS = 0x7f
+
+/**
+ * What was written on one connection and is not settled: the identifiers from `oldest` to before `next`, in order.
+ * Arrays side by side instead of an object each: nothing is made for a notification while it is in flight.
+ */
+export class Window {
+  readonly #notifications: (Notification | undefined)[] = Array.from({ length: WINDOW })
+  readonly #calls: (Call | undefined)[] = Array.from({ length: WINDOW })
+  readonly #histories = new Uint8Array(WINDOW)
+  /** When the notifications before an identifier were written: pairs of that identifier and milliseconds, oldest first. */
+  #marks: number[] = []
+  oldest = 1
+  next = 1
+
+  get size(): number {
+    return this.next - this.oldest
+  }
+
+  get full(): boolean {
+    return this.next - this.oldest === WINDOW
+  }
+
+  /** When the oldest notification was written; Infinity if there is none. */
+  get oldestAt(): number {
+    return this.size === 0 ? Infinity : (this.#marks[1] ?? Infinity)
+  }
+
+  holds(identifier: number): boolean {
+    return identifier >= this.oldest && identifier < this.next
+  }
+
+  /** Adds what was written under the identifier `next`. */
+  push(notification: Notification, call: Call, history: number): void {
+    const slot = this.next++ & MASK
+    this.#notifications[slot] = notification
+    this.#calls[slot] = call
+    this.#histories[slot] = history
+  }
+
+  /** Notes that all that was pushed since the last mark was written at `now`. */
+  mark(now: number): void {
+    const marks = this.#marks
+    const length = marks.length
+    if (length > 0 && marks[length - 2] === this.next) return
+    if (length > 0 && marks[length - 1] === now) marks[length - 2] = this.next
+    else marks.push(this.next, now)
+  }
+
+  /** The identifier before which everything was written at least `age` milliseconds ago. */
+  writtenBefore(now: number, age: number): number {
+    const marks = this.#marks
+    let end = this.oldest
+    for (let i = 0; i < marks.length && (marks[i + 1] as number) + age <= now; i += 2) end = marks[i] as number
+    return end
+  }
+
+  /** Gives the notifications before `end` to `visit`, oldest first, and forgets them. */
+  leave(end: number, visit: (notification: Notification, call: Call, history: number) => void): void {
+    while (this.oldest < end) {
+      const slot = this.oldest++ & MASK
+      const notification = this.#notifications[slot] as Notification
+      const call = this.#calls[slot] as Call
+      this.#notifications[slot] = undefined
+      this.#calls[slot] = undefined
+      visit(notification, call, this.#histories[slot] as number)
+    }
+    let past = 0
+    while (past < this.#marks.length && (this.#marks[past] as number) <= this.oldest) past += 2
+    if (past > 0) this.#marks = this.#marks.slice(past)
+  }
+
+  /** Makes an empty window usable for another connection. */
+  reset(): void {
+    this.oldest = 1
+    this.next = 1
+    this.#marks = []
+  }
+}

@@ -1,0 +1,11 @@
+import type { Content } from '@lhspn/apns-protocol'
+
+/** One content addressed to one device token. Neither it nor its content may change until its outcome is out. */
+export interface Notification {
+  /** The device token in hex, 1–100 bytes. `parseDeviceToken` of apns-protocol turns any spelling into it. */
+  readonly token: string
+  /** Shared between the notifications of a push: the same object is rendered once. */
+  readonly content: Content
+  /** Written as `aps.badge`, in place of one in the payload: 0 (removes the badge) to 4,294,967,295. */
+  readonly badge?: number
+}

@@ -1,0 +1,113 @@
+import { ERROR_STATUSES, type GatewayReason } from '@lhspn/apns-protocol'
+
+import type { Notification } from './notification.ts'
+
+/**
+ * What became of one notification.
+ * - `accepted`: proven to be taken by APNs (or assumed to, reason `Assumed`, where the operator chose so)
+ * - `rejected`: refused for the reason named, or never written because it could not be
+ * - `unconfirmed`: written; whether it was taken cannot be known
+ * - `unsent`: provably not taken, and given back
+ */
+export type OutcomeKind = 'accepted' | 'rejected' | 'unconfirmed' | 'unsent'
+
+/** Exactly one for each notification that went in. */
+export interface Outcome<N extends Notification = Notification> {
+  readonly notification: N
+  readonly kind: OutcomeKind
+  /** Absent on what was accepted by proof. */
+  readonly reason?: Reason
+  /** Status of the error response that named this notification. */
+  readonly status?: number
+  /** Times that it was written, those not counted after which it was provably left unprocessed. */
+  readonly attempts: number
+}
+
+/** Why an outcome is what it is: Apple's words for a status of the gateway, or one of our own. */
+export type Reason = GatewayReason | OwnReason
+export type OwnReason = keyof typeof OWN_REASONS
+
+interface ReasonFact {
+  readonly kind: OutcomeKind
+  readonly meaning: string
+  readonly remedy: string
+}
+
+/** The reasons that do not come from Apple. */
+export const OWN_REASONS = {
+  Assumed: {
+    kind: 'accepted',
+    meaning: 'The gateway does not answer confirmation barriers; it stayed quiet, which was taken for acceptance.',
+    remedy: 'Set assumeAccepted to false to have such notifications reported as unconfirmed.',
+  },
+  Expired: {
+    kind: 'rejected',
+    meaning: 'Its expiration passed before it could be written.',
+    remedy: 'Give it a later expiration, or find out why it had to wait.',
+  },
+  MalformedToken: {
+    kind: 'rejected',
+    meaning: 'The device token is not 1 to 100 bytes of hex; nothing was written.',
+    remedy: 'Pass tokens through parseDeviceToken where they come in.',
+  },
+  MalformedBadge: {
+    kind: 'rejected',
+    meaning: 'The badge is not a whole number from 0 to 4,294,967,295; nothing was written.',
+    remedy: 'Give a badge of 0 or more, or leave it out.',
+  },
+  ContentRefused: {
+    kind: 'rejected',
+    meaning: 'The content cannot be sent over this interface; nothing was written.',
+    remedy: "Run checkContent(content, 'gateway'): it names each fault.",
+  },
+  ConnectionLost: {
+    kind: 'unconfirmed',
+    meaning: 'The connection ended without an error response while this was in flight.',
+    remedy: "Send it again if a duplicate does less harm than a loss, or choose onUnconfirmed 'resend'.",
+  },
+  PositionUnknown: {
+    kind: 'unconfirmed',
+    meaning: 'The gateway ended the connection with an error response that does not say how far it had come.',
+    remedy: "Send it again if a duplicate does less harm than a loss, or choose onUnconfirmed 'resend'.",
+  },
+  NoAnswer: {
+    kind: 'unconfirmed',
+    meaning: 'The gateway did not answer a confirmation barrier in time: the connection was half-open, or stalled.',
+    remedy: 'Look for a firewall that drops idle connections, or raise the request timeout.',
+  },
+  Quiet: {
+    kind: 'unconfirmed',
+    meaning: 'The gateway does not answer confirmation barriers; it stayed quiet for the quiet time.',
+    remedy: 'Set assumeAccepted to true if silence means acceptance to you.',
+  },
+  Aborted: {
+    kind: 'unsent',
+    meaning: 'The caller aborted before it was written.',
+    remedy: 'Send it again when you want it out.',
+  },
+  Deadline: {
+    kind: 'unsent',
+    meaning: "The call's deadline came before it was written.",
+    remedy: 'Send it again with a later deadline.',
+  },
+  Draining: {
+    kind: 'unsent',
+    meaning: 'The sender was closed before it was written.',
+    remedy: 'Send it again with another sender.',
+  },
+  Unreachable: {
+    kind: 'unsent',
+    meaning: 'The gateway could not be reached, or ten connections in a row settled nothing.',
+    remedy: 'Check the address, the network and the gateway, then send it again.',
+  },
+  Stopped: {
+    kind: 'unsent',
+    meaning: 'A fault of the credentials or of the configuration stopped the sender.',
+    remedy: 'Mend what the error says, then send it again.',
+  },
+} as const satisfies Record<string, ReasonFact>
+
+/** The reason that belongs to a status of the gateway; a status that Apple never named counts as `Unknown`. */
+export function reasonOfStatus(status: number): GatewayReason {
+  return status in ERROR_STATUSES ? ERROR_STATUSES[status as keyof typeof ERROR_STATUSES].name : 'Unknown'
+}
