@@ -44,8 +44,8 @@ export class GatewayConnection {
     tls.on('end', () => {
       if (!this.#staysOpen) tls.end()
     })
-    if (rule?.do === 'read-slowly') {
-      this.#readSlowly(rule.bytesPerSecond as number)
+    if (rule?.bytesPerSecond !== undefined) {
+      this.#readSlowly(rule.bytesPerSecond)
       return
     }
     tls.on('data', (chunk: Uint8Array) => this.#read(chunk))
@@ -147,11 +147,10 @@ export class GatewayConnection {
       // what was not used is not saved up beyond a second
       allowed = Math.min(allowed + perTick, Math.max(bytesPerSecond, perTick))
       const size = Math.min(Math.floor(allowed), tls.readableLength)
-      const chunk = size > 0 ? (tls.read(size) as Uint8Array | null) : null
-      if (chunk !== null) {
-        allowed -= chunk.length
-        this.#read(chunk)
-      }
+      if (size === 0) return
+      const chunk: Uint8Array = tls.read(size)
+      allowed -= chunk.length
+      this.#read(chunk)
     }
     tls.on('readable', () => {})
     this.#slowReading = setInterval(tick, TICK_MS)

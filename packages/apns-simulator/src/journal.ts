@@ -144,12 +144,12 @@ export class WritableJournal implements Journal {
         ended.removeEventListener('abort', abort)
         done()
       }
-      const abort = () => settle(() => reject(ended.reason as Error))
+      const abort = () => settle(() => reject(ended.reason))
       const ask = () => {
         try {
           if (predicate(this)) settle(resolve)
         } catch (error) {
-          settle(() => reject(error as Error))
+          settle(() => reject(error))
         }
       }
       ended.addEventListener('abort', abort)

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { TLSSocket, createSecureContext, type SecureContext } from 'node:tls'
 
@@ -54,8 +55,9 @@ export class Listener {
   /** Ends every connection at once. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const ended = Array.from(this.#open, (raw) => once(raw, 'close'))
     for (const raw of this.#open) raw.destroy()
-    await closed
+    await Promise.all([closed, ...ended])
   }
 
   #handshake(raw: Socket, welcome: (guest: Guest) => void): void {

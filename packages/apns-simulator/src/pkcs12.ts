@@ -54,8 +54,10 @@ const PROTECTIONS = {
 
 /** forge encrypts any ASN.1 value by the name of a private key; the result is taken apart again. */
 function encryptWithAes(safeContents: forge.asn1.Asn1, passphrase: string): Encrypted {
-  const [algorithm, ciphertext] = children(forge.pki.encryptPrivateKeyInfo(safeContents, passphrase, MODERN))
-  return [algorithm as forge.asn1.Asn1, (ciphertext as forge.asn1.Asn1).value as Bytes]
+  const { value } = forge.pki.encryptPrivateKeyInfo(safeContents, passphrase, MODERN)
+  const [algorithm, ciphertext] = typeof value === 'string' ? [] : value
+  if (algorithm === undefined || typeof ciphertext?.value !== 'string') throw new TypeError('no encrypted value')
+  return [algorithm, ciphertext.value]
 }
 
 /** pbeWithSHAAnd40BitRC2-CBC (RFC 7292, appendix C). */
@@ -93,24 +95,15 @@ function deriveKey(
   length: number,
   digest: 'sha1' | 'sha256',
 ): forge.util.ByteBuffer {
-  return DERIVE(passphrase, forge.util.createBuffer(salt), purpose, ROUNDS, length, forge.md[digest].create())
+  return forge.pkcs12.generateKey(
+    passphrase,
+    forge.util.createBuffer(salt),
+    purpose,
+    ROUNDS,
+    length,
+    forge.md[digest].create(),
+  )
 }
-
-/** The types of forge do not know this function, its documentation does. */
-const DERIVE = (
-  forge.pki as unknown as {
-    readonly pbe: {
-      generatePkcs12Key(
-        password: string,
-        salt: forge.util.ByteBuffer,
-        purpose: number,
-        rounds: number,
-        length: number,
-        digest: forge.md.MessageDigest,
-      ): forge.util.ByteBuffer
-    }
-  }
-).pbe.generatePkcs12Key
 
 /** Both bags carry them: the local key id is how a reader finds the key of a certificate. */
 function entryAttributes({ certificate, name }: Pkcs12Contents): forge.asn1.Asn1 {
@@ -119,10 +112,6 @@ function entryAttributes({ certificate, name }: Pkcs12Contents): forge.asn1.Asn1
     sequence(oid('friendlyName'), set(primitive(forge.asn1.Type.BMPSTRING, name))),
     sequence(oid('localKeyId'), set(octets(fingerprint))),
   )
-}
-
-function children(value: forge.asn1.Asn1): readonly forge.asn1.Asn1[] {
-  return value.value as forge.asn1.Asn1[]
 }
 
 function der(value: forge.asn1.Asn1): Bytes {
@@ -138,11 +127,11 @@ function set(...values: readonly forge.asn1.Asn1[]): forge.asn1.Asn1 {
 }
 
 function tagged(value: forge.asn1.Asn1): forge.asn1.Asn1 {
-  return forge.asn1.create(forge.asn1.Class.CONTEXT_SPECIFIC, 0, true, [value])
+  return forge.asn1.create(forge.asn1.Class.CONTEXT_SPECIFIC, forge.asn1.Type.NONE, true, [value])
 }
 
 function implicitOctets(bytes: Bytes): forge.asn1.Asn1 {
-  return forge.asn1.create(forge.asn1.Class.CONTEXT_SPECIFIC, 0, false, bytes)
+  return forge.asn1.create(forge.asn1.Class.CONTEXT_SPECIFIC, forge.asn1.Type.NONE, false, bytes)
 }
 
 function octets(bytes: Bytes): forge.asn1.Asn1 {
@@ -154,7 +143,9 @@ function integer(value: number): forge.asn1.Asn1 {
 }
 
 function oid(name: string): forge.asn1.Asn1 {
-  return primitive(forge.asn1.Type.OID, forge.asn1.oidToDer(forge.pki.oids[name] as string).getBytes())
+  const dotted = forge.pki.oids[name]
+  if (dotted === undefined) throw new TypeError(`no such object identifier: ${name}`)
+  return primitive(forge.asn1.Type.OID, forge.asn1.oidToDer(dotted).getBytes())
 }
 
 function primitive(type: forge.asn1.Type, bytes: Bytes): forge.asn1.Asn1 {

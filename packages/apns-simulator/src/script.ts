@@ -87,7 +87,7 @@ const IDENTIFIERS = ['named', 'zero', 'unknown', 'previous'] as const
 export function parseScript(value: unknown): Script {
   const faults: Fault[] = []
   const script = SCRIPT(value, '', faults)
-  if (faults.length === 0) return script
+  if (script !== undefined && faults.length === 0) return script
   const list = faults.map(({ pointer, detail }) => `${pointer === '' ? 'the script' : pointer} ${detail}`).join('; ')
   throw new SimulatorError(
     'invalid-script',
@@ -97,142 +97,133 @@ export function parseScript(value: unknown): Script {
   )
 }
 
-/** Gives the value as it should be; pushes a fault, and gives whatever, when it is not. */
-type Parser<T> = (value: unknown, pointer: string, faults: Fault[]) => T
+/** Gives the value as it should be; pushes faults and gives undefined when it is not. */
+type Parser<T> = (value: unknown, pointer: string, faults: Fault[]) => T | undefined
 
 const MAX_U32 = 0xffff_ffff
 const MAX_DELAY_MS = 0x7fff_ffff
+const RESPONSE_BYTES = 6
 const positive = integer(1, Number.MAX_SAFE_INTEGER)
-
-const ANSWER = object<Answer>(
-  {
-    status: integer(0, 255),
-    identifier: oneOf(IDENTIFIERS),
-    delayMs: integer(0, MAX_DELAY_MS),
-    split: pieces,
-    garbage: hex,
-    reset: boolean,
-    unread: boolean,
-  },
-  ['status'],
-  ({ reset, unread }) => (reset === true && unread === true ? ['unread', 'is of no use beside reset'] : undefined),
+const truth = check((value): value is boolean => typeof value === 'boolean', 'true or false')
+const onlyTrue = check((value): value is true => value === true, 'true, or left out to match notifications')
+const probability = check(
+  (value): value is number => typeof value === 'number' && value >= 0 && value <= 1,
+  'a number from 0 to 1',
 )
-
-const CONDITION = object<Condition>(
-  { token: tokenOrStart, nth: positive, every: positive, chance: probability, connection: positive, barrier: onlyTrue },
-  [],
-  ({ barrier, token }) =>
-    barrier !== undefined && token !== undefined ? ['token', 'cannot match: a barrier has none'] : undefined,
+const hex = check(
+  (value): value is string => typeof value === 'string' && /^(?:[0-9a-f]{2})*$/i.test(value),
+  'bytes in hex, two digits each',
 )
-
-const CONNECTION_RULE = object<ConnectionRule>(
-  { nth: numberOrRange, do: oneOf(CONNECTION_ACTIONS), bytesPerSecond: positive },
-  ['nth', 'do'],
-  ({ do: action, bytesPerSecond }) => {
-    if (action === 'read-slowly' && bytesPerSecond === undefined)
-      return ['bytesPerSecond', 'is missing: read-slowly needs it']
-    if (action !== 'read-slowly' && bytesPerSecond !== undefined)
-      return ['bytesPerSecond', 'goes with read-slowly only']
-    return undefined
-  },
+const startOfToken = check(
+  (value): value is string => typeof value === 'string' && /^[0-9a-f]{1,200}$/.test(value),
+  `the first 1 to ${2 * MAX_TOKEN_BYTES} hex digits of a token, in lower case`,
 )
-
-const SCRIPT = object<Script>({
-  rules: array(object<Rule>({ when: CONDITION, times: positive, do: action }, ['when', 'do'])),
-  connections: array(CONNECTION_RULE),
-  barriers: boolean,
-  feedback: array(object<FeedbackTuple>({ at: integer(0, MAX_U32), token }, ['at', 'token'])),
-  feedbackCutAt: integer(0, MAX_U32),
-})
-
-function action(value: unknown, pointer: string, faults: Fault[]): Action {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return ANSWER(value, pointer, faults)
-  if (PLAIN_ACTIONS.includes(value as 'close')) return value as Action
-  const due = `must be an object with a status, or one of ${PLAIN_ACTIONS.join(', ')}`
-  return fault(faults, pointer, `${due}; it is ${shown(value)}`) as Action
-}
-
-function tokenOrStart(value: unknown, pointer: string, faults: Fault[]): NonNullable<Condition['token']> {
-  return typeof value === 'string' ? token(value, pointer, faults) : START(value, pointer, faults)
-}
-
 const START = object<{ readonly startsWith: string }>({ startsWith: startOfToken }, ['startsWith'])
-
-function startOfToken(value: unknown, pointer: string, faults: Fault[]): string {
-  if (typeof value === 'string' && /^[0-9a-f]+$/i.test(value) && value.length <= 2 * MAX_TOKEN_BYTES)
-    return value.toLowerCase()
-  return fault(faults, pointer, `must be the first hex digits of a token; it is ${shown(value)}`) as string
-}
-
-function token(value: unknown, pointer: string, faults: Fault[]): string {
-  if (typeof value !== 'string')
-    return fault(faults, pointer, `must be a device token in hex; it is ${shown(value)}`) as string
-  try {
-    return parseDeviceToken(value)
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error
-    return fault(faults, pointer, `is no device token: ${error.message}`) as string
-  }
-}
-
-function numberOrRange(value: unknown, pointer: string, faults: Fault[]): ConnectionRule['nth'] {
-  return typeof value === 'object' ? RANGE(value, pointer, faults) : positive(value, pointer, faults)
-}
-
 const RANGE = object<{ readonly from: number; readonly to?: number }>(
   { from: positive, to: positive },
   ['from'],
   ({ from, to }) => (to !== undefined && to < from ? ['to', `is before from (${from}): nothing matches`] : undefined),
 )
 
-/** The six bytes cut at most five times. */
-function pieces(value: unknown, pointer: string, faults: Fault[]): readonly number[] {
-  const sizes = array(integer(1, 6))(value, pointer, faults)
-  if (Array.isArray(sizes) && sizes.reduce((sum, size) => sum + size, 0) > 6) {
-    fault(faults, pointer, 'adds up to more than the six bytes of an error response')
+const ANSWER = object<Answer>(
+  {
+    status: integer(0, 255),
+    identifier: oneOf(IDENTIFIERS),
+    delayMs: integer(0, MAX_DELAY_MS),
+    split: pieceSizes,
+    garbage: hex,
+    reset: truth,
+    unread: truth,
+  },
+  ['status'],
+  ({ reset, unread }) => (reset === true && unread === true ? ['unread', 'is of no use beside reset'] : undefined),
+)
+
+const CONDITION = object<Condition>(
+  {
+    token: (value, pointer, faults) => (typeof value === 'string' ? token : START)(value, pointer, faults),
+    nth: positive,
+    every: positive,
+    chance: probability,
+    connection: positive,
+    barrier: onlyTrue,
+  },
+  [],
+  (when) =>
+    when.barrier !== undefined && when.token !== undefined ? ['token', 'cannot match: a barrier has none'] : undefined,
+)
+
+const CONNECTION_RULE = object<ConnectionRule>(
+  {
+    nth: (value, pointer, faults) => (typeof value === 'object' ? RANGE : positive)(value, pointer, faults),
+    do: oneOf(CONNECTION_ACTIONS),
+    bytesPerSecond: positive,
+  },
+  ['nth', 'do'],
+  (rule) => {
+    const isSlow = rule.do === 'read-slowly'
+    if (isSlow === (rule.bytesPerSecond !== undefined)) return undefined
+    return ['bytesPerSecond', isSlow ? 'is missing: read-slowly needs it' : 'goes with read-slowly only']
+  },
+)
+
+const SCRIPT = object<Script>({
+  rules: array(object<Rule>({ when: CONDITION, times: positive, do: action }, ['when', 'do'])),
+  connections: array(CONNECTION_RULE),
+  barriers: truth,
+  feedback: array(object<FeedbackTuple>({ at: integer(0, MAX_U32), token }, ['at', 'token'])),
+  feedbackCutAt: integer(0, MAX_U32),
+})
+
+const PLAIN_ACTION = check(
+  (value): value is (typeof PLAIN_ACTIONS)[number] => PLAIN_ACTIONS.some((each) => each === value),
+  `an object with a status, or one of ${PLAIN_ACTIONS.join(', ')}`,
+)
+const PIECE_SIZES = array(integer(1, RESPONSE_BYTES))
+
+function action(value: unknown, pointer: string, faults: Fault[]): Action | undefined {
+  return typeof value === 'object' ? ANSWER(value, pointer, faults) : PLAIN_ACTION(value, pointer, faults)
+}
+
+function token(value: unknown, pointer: string, faults: Fault[]): string | undefined {
+  if (typeof value !== 'string') return fault(faults, pointer, `must be a device token in hex; it is ${shown(value)}`)
+  try {
+    return parseDeviceToken(value)
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    return fault(faults, pointer, `is no device token: ${error.message}`)
   }
-  return sizes
 }
 
-function hex(value: unknown, pointer: string, faults: Fault[]): string {
-  if (typeof value === 'string' && /^(?:[0-9a-f]{2})*$/i.test(value)) return value
-  return fault(faults, pointer, `must be bytes in hex, two digits each; it is ${shown(value)}`) as string
+function pieceSizes(value: unknown, pointer: string, faults: Fault[]): readonly number[] | undefined {
+  const sizes = PIECE_SIZES(value, pointer, faults)
+  if (sizes === undefined || sizes.reduce((sum, size) => sum + size, 0) <= RESPONSE_BYTES) return sizes
+  return fault(faults, pointer, `adds up to more than the ${RESPONSE_BYTES} bytes of an error response`)
 }
 
-function probability(value: unknown, pointer: string, faults: Fault[]): number {
-  if (typeof value === 'number' && value >= 0 && value <= 1) return value
-  return fault(faults, pointer, `must be a number from 0 to 1; it is ${shown(value)}`) as number
-}
-
-function boolean(value: unknown, pointer: string, faults: Fault[]): boolean {
-  if (typeof value === 'boolean') return value
-  return fault(faults, pointer, `must be true or false; it is ${shown(value)}`) as boolean
-}
-
-function onlyTrue(value: unknown, pointer: string, faults: Fault[]): true {
-  if (value === true) return value
-  return fault(faults, pointer, `can only be true; leave it out to match notifications`) as true
+function check<T>(holds: (value: unknown) => value is T, due: string): Parser<T> {
+  return (value, pointer, faults) =>
+    holds(value) ? value : fault(faults, pointer, `must be ${due}; it is ${shown(value)}`)
 }
 
 function integer(from: number, to: number): Parser<number> {
-  const due = to === Number.MAX_SAFE_INTEGER ? `a whole number from ${from}` : `a whole number from ${from} to ${to}`
-  return (value, pointer, faults) => {
-    if (Number.isSafeInteger(value) && (value as number) >= from && (value as number) <= to) return value as number
-    return fault(faults, pointer, `must be ${due}; it is ${shown(value)}`) as number
-  }
+  return check(
+    (value): value is number =>
+      typeof value === 'number' && Number.isSafeInteger(value) && value >= from && value <= to,
+    to === Number.MAX_SAFE_INTEGER ? `a whole number from ${from}` : `a whole number from ${from} to ${to}`,
+  )
 }
 
 function oneOf<const T extends string>(values: readonly T[]): Parser<T> {
-  return (value, pointer, faults) => {
-    if (values.includes(value as T)) return value as T
-    return fault(faults, pointer, `must be one of ${values.join(', ')}; it is ${shown(value)}`) as T
-  }
+  return (value, pointer, faults) =>
+    values.find((each) => each === value) ??
+    fault(faults, pointer, `must be one of ${values.join(', ')}; it is ${shown(value)}`)
 }
 
 function array<T>(item: Parser<T>): Parser<readonly T[]> {
   return (value, pointer, faults) => {
-    if (Array.isArray(value)) return value.map((each, index) => item(each, `${pointer}/${index}`, faults))
-    return fault(faults, pointer, `must be a list; it is ${shown(value)}`) as readonly T[]
+    if (!Array.isArray(value)) return fault(faults, pointer, `must be a list; it is ${shown(value)}`)
+    return value.flatMap((each: unknown, index) => item(each, `${pointer}/${index}`, faults) ?? [])
   }
 }
 
@@ -244,8 +235,9 @@ function object<T extends object>(
 ): Parser<T> {
   return (value, pointer, faults) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      return fault(faults, pointer, `must be an object; it is ${shown(value)}`) as T
+      return fault(faults, pointer, `must be an object; it is ${shown(value)}`)
     }
+    const faultsBefore = faults.length
     const parsers = new Map<string, Parser<unknown>>(Object.entries(fields))
     const parsed: Record<string, unknown> = {}
     for (const [key, each] of Object.entries(value)) {
@@ -255,20 +247,24 @@ function object<T extends object>(
       else if (each !== undefined) parsed[key] = parser(each, at, faults)
     }
     for (const key of required) {
-      if (!Object.hasOwn(value, key)) fault(faults, `${pointer}/${key}`, 'is missing')
+      if (!Object.hasOwn(parsed, key)) fault(faults, `${pointer}/${key}`, 'is missing')
     }
-    const wrong = contradiction(parsed as T)
-    if (wrong !== undefined) fault(faults, `${pointer}/${wrong[0]}`, wrong[1])
-    return parsed as T
+    if (faults.length > faultsBefore || !isWhole<T>(parsed, required)) return undefined
+    const wrong = contradiction(parsed)
+    return wrong === undefined ? parsed : fault(faults, `${pointer}/${wrong[0]}`, wrong[1])
   }
 }
 
-function fault(faults: Fault[], pointer: string, detail: string): unknown {
+/** What is there went through the parser of its field. */
+function isWhole<T extends object>(parsed: object, required: readonly (keyof T)[]): parsed is T {
+  return required.every((key) => Object.hasOwn(parsed, key))
+}
+
+function fault(faults: Fault[], pointer: string, detail: string): undefined {
   faults.push({ pointer, detail })
-  return undefined
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? typeof value
+  const text = value === undefined ? 'undefined' : JSON.stringify(value)
   return text.length > 60 ? `${text.slice(0, 57)}…` : text
 }

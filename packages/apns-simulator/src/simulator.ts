@@ -52,10 +52,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const feedback = new FeedbackServer(certificates, journal)
   gateway.script(script)
   feedback.script(script)
-  let closing: Promise<void> | undefined
+  let closing: Promise<unknown> | undefined
   const close = async () => {
     journal.close()
-    closing ??= Promise.all([gateway.close(), feedback.close()]).then(() => {})
+    closing ??= Promise.all([gateway.close(), feedback.close()])
     await closing
   }
   try {
