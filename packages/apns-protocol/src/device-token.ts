@@ -45,14 +45,15 @@ function notHex(text: string): ProtocolError {
       'the device token is the description of an NSData object, which since iOS 13 leaves bytes out',
       'Let the app join the bytes of the token as hex, two digits each, and register again.',
     )
-  if (text.length <= MAX_TOKEN_BYTES * 2 && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) && looksLikeBase64(text))
+  if (looksLikeBase64(text))
     return refusal(`the device token ${quote(text)} looks like base64`, 'Decode it and write the bytes as hex digits.')
   return refusal(`the device token ${quote(text)} holds characters that are no hex digits`)
 }
 
-/** Base64 of a few bytes looks like a word, so only padding or the length of a real token's encoding counts. */
+/** By its share of other letters, two thirds on average: hex with a slip of the pen has one or two. */
 function looksLikeBase64(text: string): boolean {
-  return text.endsWith('=') || text.length >= 40
+  if (text.length > MAX_TOKEN_BYTES * 2 || !/^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(text)) return false
+  return text.replaceAll(/[0-9a-f]/gi, '').length * 4 > text.length
 }
 
 function isSpace(unit: number): boolean {

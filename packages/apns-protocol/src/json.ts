@@ -69,7 +69,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 /** A key as one step of a JSON pointer (RFC 6901, section 4). */
 export function escapePointer(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1')
+  return key.includes('~') || key.includes('/') ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key
 }
 
 /** False for text with half of a surrogate pair: it has no UTF-8, and Apple's parsers refuse its escape. */
@@ -85,8 +85,9 @@ function faultOfOne(value: unknown): string | undefined {
   return isPlain(value) ? undefined : 'Must be plain JSON, not an object of another kind.'
 }
 
-/** By its tag, not its prototype: objects of other realms and without a prototype are welcome. */
+/** By its tag where the prototype does not tell: objects of other realms and without a prototype are welcome. */
 function isPlain(value: object): boolean {
+  if (Object.getPrototypeOf(value) === Object.prototype) return true
   if ('toJSON' in value && typeof value.toJSON === 'function') return false
   return Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]'
 }
