@@ -31,6 +31,8 @@ export interface SenderOptions {
   readonly onEvent?: (event: SenderEvent) => void
 }
 
+/** Notifications that may be unsettled on one connection. */
+const WINDOW = 16_384
 const DEFAULTS = {
   connections: 4,
   connectionsPerSecond: 4,
@@ -50,7 +52,11 @@ export class Sender {
       address: gateway,
       options: { ...parseAddress(gateway, 'gateway'), secureContext: secureContext(credentials, ca) },
     }
-    this.#shell = new Shell(new ResendEngine({ ...settings(options), random: Math.random }), target, onEvent)
+    this.#shell = new Shell(
+      new ResendEngine({ ...settings(options), window: WINDOW, random: Math.random }),
+      target,
+      onEvent,
+    )
   }
 
   /**

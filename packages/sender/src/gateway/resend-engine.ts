@@ -11,9 +11,11 @@ import { Link } from './link.ts'
 import { Openings } from './openings.ts'
 import { ContentRenderer } from './rendered-content.ts'
 import { ResendQueue, type Returned } from './resend-queue.ts'
-import { ATTEMPTS, DOUBTFUL, Window, WINDOW } from './window.ts'
+import { ATTEMPTS, DOUBTFUL, Window } from './window.ts'
 
 export interface ResendEngineOptions {
+  /** Notifications that may be unsettled on one connection; a power of two. */
+  readonly window: number
   readonly connections: number
   readonly connectionsPerSecond: number
   readonly attempts: number
@@ -76,7 +78,7 @@ export class ResendEngine {
   // What callers want.
 
   openCall(onUnconfirmed: OnUnconfirmed, deadline: (() => number) | undefined): Call {
-    const call = new Call(this.#options.connections * WINDOW, onUnconfirmed, deadline)
+    const call = new Call(this.#options.connections * this.#options.window, onUnconfirmed, deadline)
     this.#calls.add(call)
     if (this.#stopped !== undefined) this.end(call, 'Stopped', this.#stopped)
     else if (this.#draining) this.end(call, 'Draining')
@@ -305,7 +307,7 @@ export class ResendEngine {
   }
 
   #open(now: number): void {
-    const link = new Link(now, this.#spareWindows.pop() ?? new Window())
+    const link = new Link(now, this.#spareWindows.pop() ?? new Window(this.#options.window))
     this.#openings.open(now)
     this.#links.push(link)
     this.#toOpen.push(link)

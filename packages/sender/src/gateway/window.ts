@@ -1,10 +1,6 @@
 import type { Call } from '../call.ts'
 import type { Notification } from '../notification.ts'
 
-/** Notifications that may be unsettled on one connection. A power of two: an identifier's low bits are its slot. */
-export const WINDOW = 16_384
-const MASK = WINDOW - 1
-
 /** In a notification's history: it was at an unknown position once, so that it may have been taken. */
 export const DOUBTFUL = 0x80
 /** In a notification's history: how often it was written. */
@@ -15,20 +11,29 @@ export const ATTEMPTS = 0x7f
  * Arrays side by side instead of an object each: nothing is made for a notification while it is in flight.
  */
 export class Window {
-  readonly #notifications: (Notification | undefined)[] = Array.from({ length: WINDOW })
-  readonly #calls: (Call | undefined)[] = Array.from({ length: WINDOW })
-  readonly #histories = new Uint8Array(WINDOW)
+  readonly #capacity: number
+  readonly #notifications: (Notification | undefined)[]
+  readonly #calls: (Call | undefined)[]
+  readonly #histories: Uint8Array
   /** When the notifications before an identifier were written: pairs of that identifier and milliseconds, oldest first. */
   #marks: number[] = []
   oldest = 1
   next = 1
+
+  /** @param capacity a power of two, so that an identifier's low bits are its slot */
+  constructor(capacity: number) {
+    this.#capacity = capacity
+    this.#notifications = Array.from({ length: capacity })
+    this.#calls = Array.from({ length: capacity })
+    this.#histories = new Uint8Array(capacity)
+  }
 
   get size(): number {
     return this.next - this.oldest
   }
 
   get full(): boolean {
-    return this.next - this.oldest === WINDOW
+    return this.next - this.oldest === this.#capacity
   }
 
   /** When the oldest notification was written; Infinity if there is none. */
@@ -42,7 +47,7 @@ export class Window {
 
   /** Adds what was written under the identifier `next`. */
   push(notification: Notification, call: Call, history: number): void {
-    const slot = this.next++ & MASK
+    const slot = this.next++ & (this.#capacity - 1)
     this.#notifications[slot] = notification
     this.#calls[slot] = call
     this.#histories[slot] = history
@@ -68,7 +73,7 @@ export class Window {
   /** Gives the notifications before `end` to `visit`, oldest first, and forgets them. */
   leave(end: number, visit: (notification: Notification, call: Call, history: number) => void): void {
     while (this.oldest < end) {
-      const slot = this.oldest++ & MASK
+      const slot = this.oldest++ & (this.#capacity - 1)
       const notification = this.#notifications[slot] as Notification
       const call = this.#calls[slot] as Call
       this.#notifications[slot] = undefined
