@@ -174,7 +174,7 @@ function readItems(bytes: Uint8Array, start: number, end: number): Command {
   while (at < end) {
     const item = bytes[at]!
     const data = at + 3
-    const length = data <= end ? readU16(bytes, at + 1) : 0
+    const length = readU16(bytes, at + 1)
     at = data + length
     if (at > end) broken = true
     else if (item === ITEM.token) {
