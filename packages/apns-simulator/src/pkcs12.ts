@@ -13,18 +13,14 @@ export interface Pkcs12Contents {
 
 /** Writes certificate and key as PKCS #12 (RFC 7292). forge's own writer leaves the certificate in the clear, which no exporter does. */
 export function writePkcs12(contents: Pkcs12Contents, passphrase: string, kind: Pkcs12Kind): Uint8Array {
-  const { encryptCertificates, keyAlgorithm, digest } = PROTECTIONS[kind]
+  const { encryptCertificates, encryptKey, digest } = PROTECTIONS[kind]
   const attributes = entryAttributes(contents)
   const certificateBag = sequence(
     oid('certBag'),
     tagged(sequence(oid('x509Certificate'), tagged(octets(der(contents.certificate))))),
     attributes,
   )
-  const keyBag = sequence(
-    oid('pkcs8ShroudedKeyBag'),
-    tagged(forge.pki.encryptPrivateKeyInfo(contents.key, passphrase, keyAlgorithm)),
-    attributes,
-  )
+  const keyBag = sequence(oid('pkcs8ShroudedKeyBag'), tagged(encryptKey(contents.key, passphrase)), attributes)
   const [algorithm, ciphertext] = encryptCertificates(sequence(certificateBag), passphrase)
   const safe = der(
     sequence(
@@ -45,16 +41,29 @@ type Encrypted = readonly [algorithm: forge.asn1.Asn1, ciphertext: Bytes]
 
 /** The file is a fixture that lives in memory: few rounds keep tests quick. */
 const ROUNDS = 2048
-const MODERN = { algorithm: 'aes256', prfAlgorithm: 'sha256', count: ROUNDS, saltSize: 16 } as const
 
 const PROTECTIONS = {
-  modern: { encryptCertificates: encryptWithAes, keyAlgorithm: MODERN, digest: 'sha256' },
-  legacy: { encryptCertificates: encryptWithRc2, keyAlgorithm: { algorithm: '3des', count: ROUNDS }, digest: 'sha1' },
+  modern: { encryptCertificates: encryptWithAes, encryptKey: encryptKeyWithAes, digest: 'sha256' },
+  legacy: { encryptCertificates: encryptWithRc2, encryptKey: encryptKeyWith3Des, digest: 'sha1' },
 } as const
+
+/** PBES2 takes the passphrase as UTF-8, the older schemes as UTF-16, which forge sees to itself. */
+function encryptKeyWithAes(key: forge.asn1.Asn1, passphrase: string): forge.asn1.Asn1 {
+  return forge.pki.encryptPrivateKeyInfo(key, forge.util.encodeUtf8(passphrase), {
+    algorithm: 'aes256',
+    prfAlgorithm: 'sha256',
+    count: ROUNDS,
+    saltSize: 16,
+  })
+}
+
+function encryptKeyWith3Des(key: forge.asn1.Asn1, passphrase: string): forge.asn1.Asn1 {
+  return forge.pki.encryptPrivateKeyInfo(key, passphrase, { algorithm: '3des', count: ROUNDS })
+}
 
 /** forge encrypts any ASN.1 value by the name of a private key; the result is taken apart again. */
 function encryptWithAes(safeContents: forge.asn1.Asn1, passphrase: string): Encrypted {
-  const { value } = forge.pki.encryptPrivateKeyInfo(safeContents, passphrase, MODERN)
+  const { value } = encryptKeyWithAes(safeContents, passphrase)
   const [algorithm, ciphertext] = typeof value === 'string' ? [] : value
   if (algorithm === undefined || typeof ciphertext?.value !== 'string') throw new TypeError('no encrypted value')
   return [algorithm, ciphertext.value]

@@ -1,0 +1,61 @@
+import { createServer } from 'node:net'
+
+import { expect, test } from 'vitest'
+
+import { startSimulator, type SimulatorOptions } from '../src/index.ts'
+import { connectTo, converse, BARRIER, THREE } from './raw-client.ts'
+
+test.for<{ options: SimulatorOptions; code: string }>([
+  { options: { gatewayPort: 65_536 }, code: 'invalid-options' },
+  { options: { feedbackPort: -1 }, code: 'invalid-options' },
+  { options: { seed: 0.5 }, code: 'invalid-options' },
+  { options: { journal: 'none' as 'full' }, code: 'invalid-options' },
+  { options: { script: { rules: [{ when: {}, do: 'vanish' as 'close' }] } }, code: 'invalid-script' },
+])('$options is refused with $code', async ({ options, code }) => {
+  await expect(startSimulator(options)).rejects.toMatchObject({ code, remedy: expect.any(String) })
+})
+
+test('a port that is taken is named, and nothing stays open', async () => {
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  const { port } = taken.address() as { port: number }
+  for (const options of [{ gatewayPort: port }, { feedbackPort: port }]) {
+    await expect(startSimulator(options)).rejects.toMatchObject({
+      code: 'cannot-listen',
+      message: expect.stringContaining(String(port)),
+    })
+  }
+  taken.close()
+})
+
+test('the ports asked for are the ports it listens on', async () => {
+  const first = await startSimulator()
+  const { gateway } = first
+  await first.close()
+  await using second = await startSimulator({ gatewayPort: Number(gateway.split(':')[1]) })
+  expect(second.gateway).toBe(gateway)
+  expect((await converse(second, BARRIER)).received).toBe('080200000009')
+})
+
+test('close ends what is open, timers too, and may be called again', async () => {
+  const simulator = await startSimulator({
+    script: {
+      rules: [{ when: { connection: 1 }, do: { status: 8, delayMs: 3_600_000 } }],
+      connections: [
+        { nth: 2, do: 'read-slowly', bytesPerSecond: 1 },
+        { nth: 3, do: 'half-open' },
+      ],
+    },
+  })
+  const clients = [1, 2, 3].map(() => connectTo(simulator))
+  for (const client of clients) {
+    await client.secured
+    client.write(THREE)
+  }
+  await simulator.journal.waitFor((journal) => journal.counts().rejected === 1)
+  await Promise.all([simulator.close(), simulator.close()])
+  for (const client of clients) await client.closed
+  expect(simulator.journal.closed).toBe(3)
+  expect(process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP') || kind === 'TLSWrap')).toEqual([])
+  expect(() => simulator.script({})).toThrow(expect.objectContaining({ code: 'closed' }))
+})
