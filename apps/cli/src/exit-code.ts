@@ -1,0 +1,84 @@
+import type { ProtocolErrorCode } from '@lhspn/apns-protocol'
+import type { SimulatorErrorCode } from '@lhspn/apns-simulator'
+import type { SenderErrorCode } from '@lhspn/sender'
+import type { ServiceErrorCode } from '@lhspn/service'
+
+import type { CommandErrorCode } from './errors.ts'
+
+/** What the exit codes mean; scripts rely on them. */
+export const EXIT = {
+  /** Did what was asked; with `send`: every notification was accepted. */
+  done: 0,
+  /** A fault of LHSPN itself. */
+  ourFault: 1,
+  /** Refused input. */
+  refused: 2,
+  /** Ended, but not every notification was accepted. */
+  notAll: 3,
+  /** There is no such app. */
+  notFound: 4,
+  /** Configuration or credentials at fault. */
+  configuration: 5,
+  /** The gateway or the feedback service cannot be reached. */
+  unreachable: 6,
+  /** Cut short by SIGINT. */
+  interrupted: 130,
+  /** Cut short by SIGTERM. */
+  terminated: 143,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** Every code of every package that a command may meet. */
+export type ErrorCode = CommandErrorCode | ServiceErrorCode | SenderErrorCode | SimulatorErrorCode | ProtocolErrorCode
+
+/** A code of any package without a line here does not compile. */
+const EXIT_CODES = {
+  'invalid-input': EXIT.refused,
+  'unwritable-file': EXIT.refused,
+  'file-exists': EXIT.refused,
+  'wrong-figure': EXIT.ourFault,
+
+  'invalid-configuration': EXIT.configuration,
+  'unreadable-file': EXIT.configuration,
+  'unknown-app': EXIT.notFound,
+  'app-not-configured': EXIT.configuration,
+
+  // of the sender and of the simulator; what a person can type is checked before it gets there
+  'invalid-options': EXIT.ourFault,
+  closed: EXIT.ourFault,
+
+  'invalid-credentials': EXIT.configuration,
+  'credentials-refused': EXIT.configuration,
+  'untrusted-server': EXIT.configuration,
+  unreachable: EXIT.unreachable,
+  'feedback-cut': EXIT.unreachable,
+
+  'invalid-script': EXIT.refused,
+  'cannot-listen': EXIT.refused,
+  'entries-not-kept': EXIT.ourFault,
+
+  'invalid-device-token': EXIT.refused,
+  'invalid-payload': EXIT.refused,
+  // what came from the gateway, or from a server that is none
+  'malformed-frame': EXIT.unreachable,
+  'truncated-stream': EXIT.unreachable,
+} as const satisfies Record<ErrorCode, ExitCode>
+
+/** An error of one of our packages, told by its code: two copies of a package break `instanceof`. */
+export interface KnownError extends Error {
+  readonly code: ErrorCode
+  readonly remedy: string
+  readonly faults?: readonly { readonly detail: string }[]
+}
+
+/** Whether an error is one of ours, and so has a remedy. */
+export function isKnown(error: unknown): error is KnownError {
+  if (!(error instanceof Error) || !('code' in error) || !('remedy' in error)) return false
+  return typeof error.code === 'string' && Object.hasOwn(EXIT_CODES, error.code)
+}
+
+/** The exit code that an error leads to; what nobody foresaw is a fault of ours. */
+export function exitCodeOf(error: unknown): ExitCode {
+  return isKnown(error) ? EXIT_CODES[error.code] : EXIT.ourFault
+}

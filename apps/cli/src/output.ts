@@ -1,0 +1,157 @@
+import type { Writable } from 'node:stream'
+import { styleText } from 'node:util'
+
+import { type InputFault, placeOf } from './errors.ts'
+import { problemOf } from './problem.ts'
+
+/** How a command may speak. */
+export interface OutputOptions {
+  readonly stdout: Writable & { readonly isTTY?: boolean }
+  readonly stderr: Writable & { readonly isTTY?: boolean }
+  /** One JSON object a line on stdout, errors alone on stderr. */
+  readonly json: boolean
+  /** No notes and no progress. */
+  readonly quiet: boolean
+  /** Whether colours are wanted; they appear on terminals only. */
+  readonly colour: boolean
+}
+
+type Colour = 'red' | 'yellow' | 'green' | 'dim' | 'bold'
+
+const PROGRESS_EVERY_MS = 100
+
+/** Where everything that a command says goes: what was asked for to stdout, all else to stderr. */
+export class Output {
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly #stdout: OutputOptions['stdout']
+  readonly #stderr: OutputOptions['stderr']
+  readonly #colour: boolean
+  #progressAt = 0
+  #progressShown = false
+  #stdoutGone = false
+
+  constructor({ stdout, stderr, json, quiet, colour }: OutputOptions) {
+    this.json = json
+    this.quiet = quiet
+    this.#stdout = stdout
+    this.#stderr = stderr
+    this.#colour = colour
+    // a reader that left (`| head`) ends the printing, not the work: what was asked for is done to its end
+    stdout.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      this.#stdoutGone = true
+    })
+  }
+
+  /** Whether whoever read stdout has left: nothing that is printed arrives any more. */
+  get stdoutGone(): boolean {
+    return this.#stdoutGone
+  }
+
+  get stderrIsTerminal(): boolean {
+    return this.#stderr.isTTY === true
+  }
+
+  /** Prints lines to stdout; resolves when there is room for more. */
+  async print(...lines: readonly string[]): Promise<void> {
+    if (lines.length === 0 || this.#stdoutGone) return
+    this.#clearProgress()
+    const text = `${lines.join('\n')}\n`
+    await new Promise<void>((resolve) => void this.#stdout.write(text, () => resolve()))
+  }
+
+  /** Prints objects to stdout, one a line. */
+  async printJson(...objects: readonly object[]): Promise<void> {
+    await this.print(...objects.map((object) => JSON.stringify(object)))
+  }
+
+  /** Prints rows in columns, the first row as head; columns that hold numbers only stand to the right. */
+  async printTable(rows: readonly (readonly string[])[]): Promise<void> {
+    const [head = '', ...body] = alignColumns(rows)
+    await this.print(this.paint('dim', head), ...body)
+  }
+
+  /** A remark on stderr: nothing that a program needs. */
+  note(text: string): void {
+    if (!this.json && !this.quiet) this.#toStderr(text)
+  }
+
+  /** A doubt on stderr. */
+  warn(text: string): void {
+    if (!this.json && !this.quiet) this.#toStderr(`${this.#paintStderr('yellow', 'warning:')} ${text}`)
+  }
+
+  /** One fault on stderr that does not end the command. */
+  fault(fault: InputFault): void {
+    if (this.json) {
+      const { detail, ...place } = fault
+      const kind = { type: '/problems/invalid-request', title: 'The request is not valid', status: 400 }
+      this.#toStderr(JSON.stringify({ ...kind, detail, errors: [{ ...place, detail }] }))
+    } else {
+      this.#toStderr(`${placeOf(fault)}${fault.detail}`)
+    }
+  }
+
+  /** The error that ends the command, on stderr. */
+  fail(error: unknown): void {
+    const problem = problemOf(error)
+    if (this.json) this.#toStderr(JSON.stringify(problem))
+    else this.#toStderr(`${this.#paintStderr('red', 'error:')} ${problem.detail}\n${problem.remedy}`)
+  }
+
+  /** Rewrites the one line of progress, on terminals only and at most ten times a second. */
+  progress(text: () => string): void {
+    if (this.json || this.quiet || !this.stderrIsTerminal) return
+    const now = performance.now()
+    if (now - this.#progressAt < PROGRESS_EVERY_MS) return
+    this.#progressAt = now
+    this.#progressShown = true
+    this.#stderr.write(`\r\u001b[K${text()}`)
+  }
+
+  /** Ends what is unfinished on the terminal. */
+  close(): void {
+    this.#clearProgress()
+  }
+
+  /** Colours text for stdout. */
+  paint(colour: Colour, text: string): string {
+    return this.#colour && this.#stdout.isTTY === true ? styleText(colour, text) : text
+  }
+
+  #paintStderr(colour: Colour, text: string): string {
+    return this.#colour && this.stderrIsTerminal ? styleText(colour, text) : text
+  }
+
+  #toStderr(text: string): void {
+    this.#clearProgress()
+    this.#stderr.write(`${text}\n`)
+  }
+
+  #clearProgress(): void {
+    if (!this.#progressShown) return
+    this.#progressShown = false
+    this.#stderr.write('\r\u001b[K')
+  }
+}
+
+/** Lays rows out in columns two spaces apart; what looks like a number stands to the right where its whole column does. */
+export function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = []
+  for (const row of rows) for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length)
+  const isNumeric = widths.map((_, at) => rows.slice(1).every((row) => /^[\d,.]*$/.test(row[at] ?? '')))
+  return rows.map((row) =>
+    row
+      .map((cell, at) =>
+        isNumeric[at] === true && rows.length > 1 ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+/** A count for people: 12,408. */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US')
+}

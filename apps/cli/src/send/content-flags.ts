@@ -1,0 +1,224 @@
+import {
+  checkContent,
+  type Content,
+  type Fault,
+  isPushType,
+  type JsonValue,
+  MAX_BADGE,
+  PUSH_TYPES,
+} from '@lhspn/apns-protocol'
+import { didYouMean, parseDuration } from '@lhspn/service'
+
+import type { InputFault } from '../errors.ts'
+
+/** The flags of `send` that make up a content, as they were typed. */
+export interface ContentFlags {
+  readonly title?: string | undefined
+  readonly subtitle?: string | undefined
+  readonly sound?: string | undefined
+  readonly badge?: string | undefined
+  readonly threadId?: string | undefined
+  readonly category?: string | undefined
+  readonly data?: readonly string[] | undefined
+  readonly background?: boolean | undefined
+  readonly type?: string | undefined
+  readonly priority?: string | undefined
+  readonly expiration?: string | undefined
+}
+
+/** A content that the gateway takes, or every reason why it does not. */
+export interface ReadContent {
+  readonly content: Content | undefined
+  readonly faults: readonly InputFault[]
+  readonly warnings: readonly InputFault[]
+}
+
+/**
+ * Makes a content of flags, or of Apple's JSON and the flags about delivery, and checks it for the gateway.
+ * @param text the alert's body; undefined where none was typed
+ * @param payloadText JSON that `--payload` brought; then no other flag may say what is shown
+ * @param now UNIX milliseconds: durations count from it
+ */
+export function readContent(
+  text: string | undefined,
+  flags: ContentFlags,
+  payloadText: string | undefined,
+  now: number,
+): ReadContent {
+  const faults: InputFault[] = []
+  const payload = payloadText === undefined ? payloadOf(text, flags, faults) : parsePayload(payloadText, faults)
+  if (payloadText !== undefined) refuseBeside(text, flags, faults)
+  const pushType = readType(flags, faults)
+  const priority = readPriority(flags.priority, faults)
+  const expiration = readExpiration(flags.expiration ?? '24h', now, faults)
+  // what was not understood is not judged a second time
+  if (faults.length > 0) return { content: undefined, faults, warnings: [] }
+  const content = { payload, ...(pushType && { pushType }), ...(priority !== undefined && { priority }), expiration }
+  const place = (fault: Fault): InputFault => placeInFlags(fault, payloadText !== undefined)
+  const { errors, warnings } = checkContent(content, 'gateway')
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it was checked in the line above
+    content: errors.length > 0 ? undefined : (content as Content),
+    faults: errors.map(place),
+    warnings: warnings.map(place),
+  }
+}
+
+function payloadOf(text: string | undefined, flags: ContentFlags, faults: InputFault[]): Record<string, JsonValue> {
+  const { title, subtitle, sound, threadId, category, background } = flags
+  const badge = readBadge(flags.badge, faults)
+  const parts = { ...(title !== undefined && { title }), ...(subtitle !== undefined && { subtitle }) }
+  const alert = Object.keys(parts).length === 0 ? text : { ...parts, ...(text !== undefined && { body: text }) }
+  const aps = {
+    ...(alert !== undefined && { alert }),
+    ...(badge !== undefined && { badge }),
+    ...(sound !== undefined && { sound }),
+    ...(threadId !== undefined && { 'thread-id': threadId }),
+    ...(category !== undefined && { category }),
+    ...(background === true && { 'content-available': 1 }),
+  }
+  const data = readData(flags.data ?? [], faults)
+  if (Object.keys(aps).length === 0 && faults.length === 0) {
+    const detail = 'nothing to send: give a text, a flag such as --title or --badge, --background, or --payload'
+    faults.push({ flag: 'TEXT', detail })
+  }
+  return { aps, ...data }
+}
+
+function parsePayload(text: string, faults: InputFault[]): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    faults.push({
+      flag: '--payload',
+      detail: `no valid JSON: ${error instanceof Error ? error.message : String(error)}`,
+    })
+    return undefined
+  }
+}
+
+/** Flags that say what is shown, and so cannot stand beside a whole payload. */
+function refuseBeside(text: string | undefined, flags: ContentFlags, faults: InputFault[]): void {
+  const given: readonly (readonly [string, unknown])[] = [
+    ['TEXT', text],
+    ['--title', flags.title],
+    ['--subtitle', flags.subtitle],
+    ['--sound', flags.sound],
+    ['--badge', flags.badge],
+    ['--thread-id', flags.threadId],
+    ['--category', flags.category],
+    ['--data', flags.data?.[0]],
+    ['--background', flags.background],
+  ]
+  for (const [flag, value] of given) {
+    if (value !== undefined) faults.push({ flag, detail: 'cannot stand beside --payload, which brings everything' })
+  }
+}
+
+function readBadge(text: string | undefined, faults: InputFault[]): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d{1,10}$/.test(text) && Number(text) <= MAX_BADGE) return Number(text)
+  faults.push({ flag: '--badge', detail: `must be a whole number from 0 to ${MAX_BADGE}, not "${text}"` })
+  return undefined
+}
+
+/** `K=V` takes V as a string, `K:=V` as JSON. */
+function readData(pairs: readonly string[], faults: InputFault[]): Record<string, JsonValue> {
+  const data: Record<string, JsonValue> = {}
+  for (const pair of pairs) {
+    const at = pair.indexOf('=')
+    const isJson = at > 0 && pair[at - 1] === ':'
+    const key = pair.slice(0, isJson ? at - 1 : at)
+    const value = pair.slice(at + 1)
+    if (at < 0 || key === '') faults.push({ flag: '--data', detail: `must be KEY=VALUE or KEY:=JSON, not "${pair}"` })
+    else if (key === 'aps')
+      faults.push({ flag: '--data', detail: 'cannot be aps: that is Apple’s; use --payload for the whole' })
+    else if (Object.hasOwn(data, key)) faults.push({ flag: '--data', detail: `gives ${key} twice` })
+    else if (!isJson) define(data, key, value)
+    else readJson(key, value, data, faults)
+  }
+  return data
+}
+
+function readJson(key: string, text: string, data: Record<string, JsonValue>, faults: InputFault[]): void {
+  try {
+    const value: JsonValue = JSON.parse(text)
+    define(data, key, value)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    faults.push({ flag: '--data', detail: `${key} is no valid JSON: ${why}` })
+  }
+}
+
+/** As JSON.parse does it: a key such as `__proto__` is one like any other. */
+function define(data: Record<string, JsonValue>, key: string, value: JsonValue): void {
+  Object.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true })
+}
+
+function readType({ type, background }: ContentFlags, faults: InputFault[]): Content['pushType'] {
+  if (type === undefined) return background === true ? 'background' : undefined
+  if (background === true && type !== 'background') {
+    faults.push({ flag: '--type', detail: `must be background beside --background, not ${type}` })
+  } else if (isPushType(type)) {
+    return type
+  } else {
+    const names = Object.keys(PUSH_TYPES)
+    faults.push({
+      flag: '--type',
+      detail: `must be one of ${names.join(', ')}, not "${type}"${didYouMean(type, names)}`,
+    })
+  }
+  return undefined
+}
+
+function readPriority(text: string | undefined, faults: InputFault[]): Content['priority'] {
+  if (text === undefined) return undefined
+  if (text === '10') return 10
+  if (text === '5') return 5
+  faults.push({ flag: '--priority', detail: `must be 10 or 5, not "${text}"` })
+  return undefined
+}
+
+/** UNIX seconds of `24h` from now, of `0`, or of a time. */
+function readExpiration(text: string, now: number, faults: InputFault[]): number | undefined {
+  if (text === '0') return 0
+  const duration = parseDuration(text)
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)
+  const at = duration === undefined ? (isTime ? Date.parse(text) : Number.NaN) : now + duration
+  if (Number.isNaN(at)) {
+    const detail = `must be a duration such as 24h, 0, or a time such as 2030-01-31T12:00:00Z, not "${text}"`
+    faults.push({ flag: '--expiration', detail })
+  } else if (at <= now) {
+    faults.push({ flag: '--expiration', detail: `${text} is over; give 0 for "now or never"` })
+  } else if (at / 1000 > 0xff_ff_ff_ff) {
+    faults.push({ flag: '--expiration', detail: `${text} is beyond 2106, the last year that APNs can express` })
+  } else {
+    return Math.ceil(at / 1000)
+  }
+  return undefined
+}
+
+const FLAGS: Readonly<Record<string, string>> = {
+  '/payload/aps/alert': 'TEXT',
+  '/payload/aps/alert/body': 'TEXT',
+  '/payload/aps/alert/title': '--title',
+  '/payload/aps/alert/subtitle': '--subtitle',
+  '/payload/aps/badge': '--badge',
+  '/payload/aps/sound': '--sound',
+  '/payload/aps/thread-id': '--thread-id',
+  '/payload/aps/category': '--category',
+  '/payload/aps/content-available': '--background',
+  '/pushType': '--type',
+  '/priority': '--priority',
+  '/expiration': '--expiration',
+}
+
+/** Where in what was typed a fault of the content is. */
+function placeInFlags({ pointer, detail }: Fault, isPayloadGiven: boolean): InputFault {
+  const flag = FLAGS[pointer]
+  if (flag?.startsWith('--') === true && !pointer.startsWith('/payload')) return { flag, detail }
+  if (isPayloadGiven) return { flag: '--payload', pointer: pointer.replace(/^\/payload/, ''), detail }
+  if (flag !== undefined) return { flag, detail }
+  if (/^\/payload\/(?!aps)/.test(pointer)) return { flag: '--data', pointer: pointer.replace(/^\/payload/, ''), detail }
+  return { pointer, detail }
+}

@@ -1,0 +1,53 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import type { Simulator } from '@lhspn/apns-simulator'
+
+import { CommandError } from './errors.ts'
+
+/** Files that let every other command work against a simulated Apple; absolute paths if the directory is one. */
+export interface SimulatedInstallation {
+  readonly config: string
+  readonly certificate: string
+  readonly ca: string
+}
+
+/** The app that the simulator's client certificate is made for. */
+export const SIMULATED_TOPIC = 'com.example.app'
+
+const MARK = '# Written by LHSPN for a simulated Apple; it is written anew with every start.'
+
+/**
+ * Refuses a directory whose configuration is somebody's own.
+ * @throws CommandError `file-exists`
+ */
+export async function checkDirectory(directory: string): Promise<void> {
+  const config = join(directory, 'lhspn.toml')
+  const text = await readFile(config, 'utf8').catch(() => MARK)
+  if (text.startsWith(MARK)) return
+  throw new CommandError('file-exists', `${config} is a configuration of yours`, 'Name an empty directory.')
+}
+
+/** Writes the CA, the client certificate (with its key, readable by its owner only) and a configuration that names both. */
+export async function writeInstallation(directory: string, simulator: Simulator): Promise<SimulatedInstallation> {
+  await mkdir(directory, { recursive: true })
+  const installation = {
+    config: join(directory, 'lhspn.toml'),
+    certificate: join(directory, 'push.pem'),
+    ca: join(directory, 'ca.pem'),
+  }
+  await writeFile(installation.ca, simulator.certificates.ca)
+  await writeFile(installation.certificate, simulator.certificates.client, { mode: 0o600 })
+  await writeFile(
+    installation.config,
+    `${MARK}
+[[apps]]
+topic = "${SIMULATED_TOPIC}"
+certificate = "push.pem"
+gateway = "${simulator.gateway}"
+feedback = "${simulator.feedback}"
+ca = "ca.pem"
+`,
+  )
+  return installation
+}
