@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('..', import.meta.url))
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lhspn-packed-'))
+  const { packageManager } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    packageManager: string
+  }
+  const pnpm = (...args: string[]) => run('npx', ['-y', packageManager, ...args], { cwd: root, env: environment() })
+  await pnpm('run', 'build')
+  await pnpm('-r', '--filter', './packages/*', '--filter', './apps/*', 'pack', '--pack-destination', folder)
+})
+
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+/** Each package, and the packages that its dependencies and its README's example need. */
+const PACKAGES = [
+  { name: 'apns-protocol', needs: [] },
+  { name: 'apns-simulator', needs: ['apns-protocol'] },
+  { name: 'sender', needs: ['apns-protocol', 'apns-simulator'] },
+  { name: 'service', needs: ['apns-protocol', 'sender'] },
+]
+
+test.for(PACKAGES)('@lhspn/$name installs from tarballs, and its README example runs', async ({ name, needs }) => {
+  const project = await install(
+    `lhspn-${name}`,
+    needs.map((need) => `lhspn-${need}`),
+  )
+  const readme = await readFile(join(root, 'packages', name, 'README.md'), 'utf8')
+  const examples = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code as string)
+  expect(examples).toHaveLength(1)
+  await writeFile(join(project, 'example.mjs'), examples[0] as string)
+  const { stderr } = await run('node', ['example.mjs'], { cwd: project, env: environment() })
+  expect(stderr).toBe('')
+})
+
+test('lhspn installs from tarballs, and its command runs', async () => {
+  const project = await install(
+    'lhspn',
+    PACKAGES.map(({ name }) => `lhspn-${name}`),
+  )
+  const { stdout } = await run(join(project, 'node_modules/.bin/lhspn'), ['explain', '8'], { cwd: project })
+  expect(stdout).toContain('InvalidToken')
+})
+
+/** An empty project with one package and what it is built on, all from tarballs. */
+async function install(name: string, needs: readonly string[]): Promise<string> {
+  const project = join(folder, `project-${name}`)
+  await mkdir(project)
+  await writeFile(join(project, 'package.json'), '{"private":true}')
+  const tarballs = await readdir(folder)
+  const wanted = [name, ...needs].map((each) => tarballs.find((file) => new RegExp(`^${each}-\\d`).test(file)))
+  expect(wanted).not.toContain(undefined)
+  const files = wanted.map((file) => join(folder, file as string))
+  await run('npm', ['install', '--no-audit', '--no-fund', ...files], { cwd: project, env: environment() })
+  return project
+}
+
+/** The environment without what a package manager around this test has put there. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_|pnpm_|NODE_OPTIONS|VITEST|NODE_ENV)/i.test(name)),
+  )
+}
