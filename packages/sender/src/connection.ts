@@ -44,7 +44,8 @@ export class Connection {
     socket.on('secureConnect', () => listener.opened())
     socket.on('drain', () => listener.drained())
     socket.on('end', () => socket.destroy())
-    socket.on('error', (error) => (this.#error ??= error))
+    // It may come after a failed write and say more: a TLS alert does.
+    socket.on('error', (error) => (this.#error = error))
     socket.on('close', () => {
       clearTimeout(this.#lastWords)
       listener.closed(this.#error === undefined ? undefined : fromSocketError(this.#error, address))

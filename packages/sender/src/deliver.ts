@@ -1,4 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
+
 import type { Call, Ending, OnUnconfirmed } from './call.ts'
+import { SenderError } from './errors.ts'
 import type { Notification } from './notification.ts'
 import type { Outcome } from './outcome.ts'
 
@@ -18,6 +21,8 @@ export type Batches<N> = Iterable<readonly N[]> | AsyncIterable<readonly N[]>
 export interface Deliverer {
   openCall(options: SendOptions): Call
   endCall(call: Call, ending: Ending): void
+  /** The call's source has no more. */
+  endInput(call: Call): void
   /** There is something to do: new input, or new room. */
   wake(): void
   /** Resolves when something changed for the call. */
@@ -40,8 +45,7 @@ export async function* deliver<N extends Notification>(
   const pulling = { failed: false, error: undefined as unknown }
   void pull(deliverer, call, batches).catch((error: unknown) => {
     Object.assign(pulling, { failed: true, error })
-    call.inputEnded = true
-    deliverer.wake()
+    deliverer.endInput(call)
   })
   try {
     for (;;) {
@@ -63,13 +67,26 @@ export async function* deliver<N extends Notification>(
 
 /** Feeds a call from its source, one array ahead of need, until either of them ends. */
 async function pull(deliverer: Deliverer, call: Call, batches: Batches<Notification>): Promise<void> {
-  for await (const batch of batches) {
-    if (call.ending !== undefined) return
-    call.enqueue(batch)
+  const source = Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]()
+  while (call.ending === undefined) {
+    const pulled = source.next()
+    // What is there at once is taken at once: no end of the call can come between.
+    const { done, value: batch } = 'then' in pulled ? await pulled : pulled
+    if (done === true) return deliverer.endInput(call)
+    if (!Array.isArray(batch)) throw noArray()
+    if (call.ending === undefined) call.enqueue(batch)
     deliverer.wake()
+    // However many empty arrays a source gives at once, sockets are read and an abort is heard.
+    if (batch.length === 0) await setImmediate()
     while (call.ending === undefined && !call.wantsInput) await deliverer.changed(call)
-    if (call.ending !== undefined) return
   }
-  call.inputEnded = true
-  deliverer.wake()
+  await source.return?.()
+}
+
+function noArray(): SenderError {
+  return new SenderError(
+    'invalid-options',
+    'The source gave something else than an array of notifications',
+    'Give send an iterable of arrays: [notifications], or a generator that yields arrays.',
+  )
 }

@@ -77,7 +77,8 @@ export class Sender {
   async sendOne<N extends Notification>(notification: N, options: SendOptions = {}): Promise<Outcome<N>> {
     let only: Outcome<N> | undefined
     for await (const [outcome] of this.send([[notification]], options)) only = outcome
-    return only as Outcome<N>
+    // Aborted before it began: not even a source of one array was asked.
+    return only ?? { notification, kind: 'unsent', reason: 'Aborted', attempts: 0 }
   }
 
   /**

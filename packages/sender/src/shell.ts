@@ -22,6 +22,8 @@ export interface Target {
 
 const BUFFER_BYTES = 64 * 1024
 const MOST_SPARE_BUFFERS = 16
+/** Node fires timers that are longer at once. */
+const MOST_TIMER_MS = 2 ** 31 - 1
 /**
  * Bytes written in one turn of the event loop. The loop must come back to reading: a socket that takes all it is given
  * would otherwise starve it, and an error response would be read tens of thousands of notifications too late.
@@ -68,6 +70,13 @@ export class Shell implements Deliverer {
 
   endCall(call: Call, ending: Ending): void {
     this.#engine.end(call, ending)
+    this.wake()
+  }
+
+  endInput(call: Call): void {
+    call.inputEnded = true
+    // That may be all that its reader waits for.
+    this.#signals.get(call)?.fire()
     this.wake()
   }
 
@@ -149,6 +158,9 @@ export class Shell implements Deliverer {
     this.#timer = undefined
     if (this.#immediate !== undefined) return
     const wait = this.#engine.wakeAt() - performance.now()
-    if (wait < Infinity) this.#timer = setTimeout(() => this.wake(), Math.max(1, Math.ceil(wait)))
+    if (wait < Infinity) {
+      const ms = Math.min(MOST_TIMER_MS, Math.max(1, Math.ceil(wait)))
+      this.#timer = setTimeout(() => this.wake(), ms)
+    }
   }
 }
