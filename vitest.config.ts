@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 import { defineConfig } from 'vitest/config'
 
@@ -9,6 +10,9 @@ const members = ['packages', 'apps'].flatMap((top) =>
   readdirSync(new URL(top, import.meta.url)).map((directory) => `${top}/${directory}`),
 )
 const projects = [...members, 'examples', 'bench'].filter((root) => existsSync(new URL(root, import.meta.url)))
+// These find a MariaDB at `freshMysqlUrl()` of @lhspn/test-servers/vitest; it starts only where one of them is run.
+const WITH_MARIADB = ['packages/database', 'packages/device-store']
+const mariaDb = fileURLToPath(new URL('packages/test-servers/src/global-setup.ts', import.meta.url))
 
 export default defineConfig({
   ...shared,
@@ -21,6 +25,7 @@ export default defineConfig({
           name: root.replace(/^.*\//, ''),
           root,
           include: ['{src,test}/**/*.test.ts'],
+          globalSetup: WITH_MARIADB.includes(root) ? [mariaDb] : [],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -6,8 +6,11 @@ import { expect, test } from 'vitest'
 const ALLOWED: Record<string, readonly string[]> = {
   'packages/apns-protocol': [],
   'packages/apns-simulator': ['@lhspn/apns-protocol'],
+  'packages/database': [],
+  'packages/device-store': ['@lhspn/apns-protocol', '@lhspn/database'],
   'packages/sender': ['@lhspn/apns-protocol'],
   'packages/service': ['@lhspn/apns-protocol', '@lhspn/sender'],
+  'packages/test-servers': [],
   'apps/cli': ['@lhspn/apns-protocol', '@lhspn/apns-simulator', '@lhspn/sender', '@lhspn/service'],
 }
 

@@ -1,0 +1,8 @@
+export { deleteRows, insertMissing, overwrite, parts } from './bulk.ts'
+export type { Database } from './database.ts'
+export { type Dialect, placeholders } from './dialect.ts'
+export { DatabaseError, type DatabaseErrorCode } from './errors.ts'
+export { keysetPages } from './keyset.ts'
+export type { Migration, MigrateOptions, MigrationStatus } from './migrate.ts'
+export { openDatabase, type OpenDatabaseOptions } from './open.ts'
+export type { Answer, Parameter, Row, Session, Transaction } from './session.ts'

@@ -1,0 +1,1 @@
+export { createDatabase, type MariaDb, type MariaDbOptions, startMariaDb } from './mariadb.ts'
