@@ -26,7 +26,7 @@ export type LogFormat = (typeof FORMATS)[number]
 
 /** The keys outside of `[[apps]]`, by the name that stands in messages and in `lhspn config`. */
 export const KEYS = {
-  'sender.connections': whole(1, 100, 4),
+  'sender.connections': whole(1, 64, 4),
   'sender.requestTimeout': duration('1s', '10m', '20s'),
   'sender.attempts': whole(1, 100, 5),
   'sender.connectionsPerSecond': whole(1, 1000, 4),
