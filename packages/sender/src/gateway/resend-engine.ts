@@ -102,11 +102,6 @@ export class ResendEngine {
     for (const call of this.#calls) this.end(call, 'Draining')
   }
 
-  /** The error that stopped this engine for good. */
-  get stopped(): SenderError | undefined {
-    return this.#stopped
-  }
-
   /** Whether nothing is in flight. */
   get idle(): boolean {
     return this.#links.every((link) => link.window.size === 0)
@@ -167,7 +162,10 @@ export class ResendEngine {
   }
 
   #deadlineOf(call: Call): number {
-    return call.ending === undefined && call.deadline !== undefined ? call.deadline() : Infinity
+    if (call.ending !== undefined || call.deadline === undefined) return Infinity
+    const deadline = call.deadline()
+    // What is no number would make every comparison false, and the call endless.
+    return Number.isNaN(deadline) ? -Infinity : deadline
   }
 
   /** Connections to be opened since the last time this was asked. */
@@ -259,8 +257,9 @@ export class ResendEngine {
     const rendered = this.#contents.render(content)
     const { expiration } = rendered
     let reason: OwnReason
-    if (expiration !== undefined && expiration !== 0 && expiration <= unixTime) reason = 'Expired'
+    if (typeof token !== 'string') reason = 'MalformedToken'
     else if (!(badge === undefined ? rendered.sendable : rendered.sendableWithBadge)) reason = 'ContentRefused'
+    else if (expiration !== undefined && expiration !== 0 && expiration <= unixTime) reason = 'Expired'
     else if (badge !== undefined && (badge >>> 0 !== badge || badge > MAX_BADGE)) reason = 'MalformedBadge'
     else {
       const { next } = link.window
