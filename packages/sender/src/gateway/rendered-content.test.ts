@@ -23,7 +23,7 @@ test.for<[string, Content, boolean, boolean]>([
 })
 
 test.for([undefined, null, 'Hi', 7, {}, []])('%j is no content, and not sendable', (content) => {
-  const rendered = new ContentRenderer().render(content as unknown as Content)
+  const rendered = new ContentRenderer().render(content as never)
   expect([rendered.sendable, rendered.sendableWithBadge]).toEqual([false, false])
 })
 
