@@ -150,7 +150,6 @@ function createContext(program: Program): Context {
     stdin: process.stdin,
     configFile: options.config,
     configFlags: options.verbose === true ? { 'log.level': 'debug' } : {},
-    verbose: options.verbose === true,
     unattended: !(options.input && process.stdin.isTTY),
     interruption: () => (interruption ??= new Interruption(process)),
   }

@@ -59,7 +59,12 @@ export class Output {
     if (lines.length === 0 || this.#stdoutGone) return
     this.#clearProgress()
     const text = `${lines.join('\n')}\n`
-    await new Promise<void>((resolve) => void this.#stdout.write(text, () => resolve()))
+    await new Promise<void>((resolve) => {
+      this.#stdout.write(text, (error) => {
+        if (error) this.#stdoutGone = true
+        resolve()
+      })
+    })
   }
 
   /** Prints objects to stdout, one a line. */

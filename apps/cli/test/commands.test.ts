@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
-import { lhspn, objectsOf, temporaryDirectory } from './lhspn.ts'
+import { lhspn, objectsOf, Running, temporaryDirectory } from './lhspn.ts'
 
 test.for([
   [[], 8],
@@ -76,6 +76,17 @@ test('explain knows statuses by number and by name, whatever its case, and our o
   expect(objectsOf(own)).toEqual([
     { reason: 'ConnectionLost', about: 'unconfirmed', meaning: expect.any(String), remedy: expect.any(String) },
   ])
+})
+
+test.runIf(process.platform === 'linux').for([
+  { name: 'as it is', args: [], variables: {}, colours: true },
+  { name: '--no-color', args: ['--no-color'], variables: {}, colours: false },
+  { name: 'NO_COLOR', args: [], variables: { NO_COLOR: '1' }, colours: false },
+  { name: 'TERM=dumb', args: [], variables: { TERM: 'dumb' }, colours: false },
+])('on a terminal, $name: colours $colours', async ({ args, variables, colours }) => {
+  const ended = await new Running([...args, 'explain', '8'], { terminal: true, variables }).ended()
+  expect(ended.stdout.includes('\u001b[1mInvalidToken\u001b[22m')).toBe(colours)
+  expect(ended.stdout.includes('\u001b')).toBe(colours)
 })
 
 test('config shows each key with value and origin; secrets are redacted', async () => {

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 
 import { expect, test } from 'vitest'
 
-import { closedPort, lhspn, objectsOf, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { closedPort, lhspn, objectsOf, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
 
 const feedback = [
   { at: 1_700_000_000, token: tokenOf(1) },
@@ -49,4 +49,14 @@ test('a feedback service that cannot be reached: exit 6; one that is not configu
   expect(sandbox).toMatchObject({ code: 5, stderr: expect.stringContaining('sandboxFeedback') })
   const mistyped = await lhspn(['--config', config, 'feedback', '--environment', 'sandbx'])
   expect(mistyped).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean sandbox?') })
+})
+
+test('what could not be printed, because the reader had left, is told: it is lost', async () => {
+  const { config } = await simulatedInstallation({ feedback })
+  const running = new Running(['--config', config, 'feedback'])
+  running.closeStdout()
+  expect(await running.ended()).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('2 of them could not be printed'),
+  })
 })
