@@ -162,7 +162,8 @@ export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   )
 }
 
-/** A count for people: 12,408. */
-export function formatCount(count: number): string {
-  return count.toLocaleString('en-US')
+/** A count for people: `12,408`, or with a noun `1 device`, `12,408 devices`. */
+export function formatCount(count: number, noun?: string): string {
+  const digits = count.toLocaleString('en-US')
+  return noun === undefined ? digits : `${digits} ${noun}${count === 1 ? '' : 's'}`
 }

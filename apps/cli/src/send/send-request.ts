@@ -140,11 +140,10 @@ async function printSummary(
     await output.printJson({ app: app.topic, environment, counts, reasons: tally.allReasons, ...lines, perSecond })
     return
   }
-  const noun = planned === 1 ? 'notification' : 'notifications'
   const refused =
     refusedLines > 0 ? [['  refused lines', formatCount(refusedLines), 'no device tokens; see above']] : []
   await output.print(
-    `${formatCount(planned)} ${noun}  ${app.topic}  ${environment}  ${formatCount(perSecond)}/s`,
+    `${formatCount(planned, 'notification')}  ${app.topic}  ${environment}  ${formatCount(perSecond)}/s`,
     ...alignColumns([...tally.rows(), ...refused]),
   )
 }
