@@ -20,8 +20,8 @@ export interface DeliveryOptions extends SimulatorOptions {
 }
 
 /**
- * Both, closed with the test. Once the sender says that it is closed, the simulator must see all its connections end, but
- * for those on which it does not read.
+ * Both, closed with the test. Once the sender says that it is closed, the simulator must see all its connections end,
+ * unless it plays dead.
  */
 export async function openDelivery(context: TestContext, options: DeliveryOptions = {}): Promise<Delivery> {
   const { sender: senderOptions, ...simulatorOptions } = options
@@ -37,8 +37,10 @@ export async function openDelivery(context: TestContext, options: DeliveryOption
   })
   context.onTestFinished(async () => {
     await sender.close()
-    const isDeaf = JSON.stringify(options.script ?? {}).includes('"stall"')
-    if (!isDeaf) await simulator.journal.waitFor(({ closed, connections }) => closed === connections)
+    if (!/"(stall|half-open)"/.test(JSON.stringify(options.script ?? {}))) {
+      const soon = AbortSignal.timeout(5000)
+      await simulator.journal.waitFor(({ closed, connections }) => closed === connections, soon)
+    }
     await simulator.close()
   })
   return { simulator, sender, events }
