@@ -26,7 +26,7 @@ test('flags make up the payload', async () => {
   const flags = '--title T --subtitle S --sound default --badge 3 --thread-id t --category c --data a=1 --data b:=1'
   const ended = await lhspn(['--config', config, 'send', '--to', good, ...flags.split(' '), 'Body'])
   expect(ended.code).toBe(0)
-  const [sent] = simulator.journal.entries().filter(({ verdict }) => verdict === 'accepted')
+  const sent = simulator.journal.entries().find(({ verdict }) => verdict === 'accepted')
   expect(JSON.parse(new TextDecoder().decode(sent?.payload))).toEqual({
     aps: {
       alert: { title: 'T', subtitle: 'S', body: 'Body' },
@@ -153,7 +153,7 @@ test('--payload - takes the payload from stdin', async () => {
   const input = '{"aps":{"alert":{"loc-key":"HELLO"}},"link":"/sale"}'
   const ended = await lhspn(['--config', config, 'send', '--to', good, '--payload', '-'], { input })
   expect(ended.code).toBe(0)
-  const [sent] = simulator.journal.entries().filter(({ verdict }) => verdict === 'accepted')
+  const sent = simulator.journal.entries().find(({ verdict }) => verdict === 'accepted')
   expect(new TextDecoder().decode(sent?.payload)).toBe(input)
 })
 

@@ -40,6 +40,20 @@ function wrongIn({ outcomes, taken }: ReturnType<typeof trueRun>, answers = { 1:
 
 test('a true run has no wrong figure', () => expect(wrongIn(trueRun())).toEqual([]))
 
+test('no figure is wrong where the one that goes again is in flight at the cut, taken or not', () => {
+  for (const isTaken of [true, false]) {
+    const run = trueRun()
+    const again = {
+      ...outcomeOf(plan.tokens.indexOf(plan.transient), 'unconfirmed'),
+      reason: 'ConnectionLost',
+      attempts: 2,
+    } as const
+    run.outcomes[plan.tokens.indexOf(plan.transient)] = again
+    if (!isTaken) run.taken.delete(plan.transient)
+    expect(wrongIn(run)).toEqual([])
+  }
+})
+
 test('the same seed makes the same plan', () => {
   expect(makePlan(1)).toEqual(plan)
   expect(makePlan(2).tokens[0]).not.toBe(plan.tokens[0])
