@@ -4,7 +4,7 @@ import { parseDuration } from './duration.ts'
 
 /**
  * Every key of the configuration, once: what is due (for messages), how it is read, and its value when nobody gives
- * one. A further key is a line here and a line in docs/configuration.
+ * one. A further key is a line here and a line in the README.
  */
 export interface Key<Value> {
   /** What the value must be, ready to follow "must be". */
