@@ -3,7 +3,14 @@ import { setImmediate } from 'node:timers/promises'
 import { type Journal, type SimulatorOptions, startSimulator, type Simulator } from '@lhspn/apns-simulator'
 import type { TestContext } from 'vitest'
 
-import { openCertificate, type Outcome, Sender, type SenderEvent, type SenderOptions } from '../src/index.ts'
+import {
+  type Notification,
+  openCertificate,
+  type Outcome,
+  Sender,
+  type SenderEvent,
+  type SenderOptions,
+} from '../src/index.ts'
 import { numbered, type Numbered } from './gateway-world.ts'
 
 export { numbered, type Numbered }
@@ -51,7 +58,7 @@ export function range(start: number, end: number): Numbered[] {
   return Array.from({ length: end - start }, (_, index) => numbered(start + index))
 }
 
-export async function outcomesOf<N extends Numbered>(
+export async function outcomesOf<N extends Notification>(
   sending: AsyncIterable<readonly Outcome<N>[]>,
 ): Promise<Outcome<N>[]> {
   const all: Outcome<N>[] = []
