@@ -16,8 +16,6 @@ export interface Context {
   readonly configFile: string | undefined
   /** Values of configuration keys that global flags give. */
   readonly configFlags: Partial<Readonly<Record<ConfigKey, string>>>
-  /** `--verbose`. */
-  readonly verbose: boolean
   /** Whether nobody is there to be asked or to look around: `--no-input`, or stdin is no terminal. */
   readonly unattended: boolean
   /** From the first call on, signals are ours: the first one asks to end in order. Without a call they end the process. */

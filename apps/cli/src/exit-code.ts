@@ -30,7 +30,7 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 /** Every code of every package that a command may meet. */
-export type ErrorCode = CommandErrorCode | ServiceErrorCode | SenderErrorCode | SimulatorErrorCode | ProtocolErrorCode
+type ErrorCode = CommandErrorCode | ServiceErrorCode | SenderErrorCode | SimulatorErrorCode | ProtocolErrorCode
 
 /** A code of any package without a line here does not compile. */
 const EXIT_CODES = {
@@ -66,7 +66,7 @@ const EXIT_CODES = {
 } as const satisfies Record<ErrorCode, ExitCode>
 
 /** An error of one of our packages, told by its code: two copies of a package break `instanceof`. */
-export interface KnownError extends Error {
+interface KnownError extends Error {
   readonly code: ErrorCode
   readonly remedy: string
   readonly faults?: readonly { readonly detail: string }[]

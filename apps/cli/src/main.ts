@@ -112,10 +112,14 @@ async function addCommands(program: Program, argv: readonly string[], run: Run):
   const typed = operands(argv)
   const wanted = typed[0] === 'help' ? typed[1] : typed[0]
   for (const [name, { usage, summary, load }] of Object.entries(COMMANDS)) {
-    const command = name === wanted ? (await load())(run) : new Command(name).arguments(usage)
+    const command = name === wanted ? (await load())(run) : stub(name, usage)
     inheritSettings(command.description(summary), program)
     program.addCommand(command)
   }
+}
+
+function stub(name: string, usage: string): CommandUnknownOpts {
+  return usage === '' ? new Command(name) : new Command(name).arguments(usage)
 }
 
 /** What commander does by itself only for commands that are made by their parent. */
@@ -146,8 +150,7 @@ function createContext(program: Program): Context {
     stdin: process.stdin,
     configFile: options.config,
     configFlags: options.verbose === true ? { 'log.level': 'debug' } : {},
-    verbose: options.verbose === true,
-    unattended: !options.input || process.stdin.isTTY !== true,
+    unattended: !(options.input && process.stdin.isTTY),
     interruption: () => (interruption ??= new Interruption(process)),
   }
 }

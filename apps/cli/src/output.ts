@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream'
-import { styleText } from 'node:util'
 
 import { type InputFault, placeOf } from './errors.ts'
 import { problemOf } from './problem.ts'
@@ -16,7 +15,9 @@ export interface OutputOptions {
   readonly colour: boolean
 }
 
-type Colour = 'red' | 'yellow' | 'green' | 'dim' | 'bold'
+/** On and off, by the numbers of ECMA-48. Not `styleText`: newer versions of Node have their own mind about streams. */
+const COLOURS = { bold: [1, 22], dim: [2, 22], red: [31, 39], yellow: [33, 39] } as const
+type Colour = keyof typeof COLOURS
 
 const PROGRESS_EVERY_MS = 100
 
@@ -58,7 +59,12 @@ export class Output {
     if (lines.length === 0 || this.#stdoutGone) return
     this.#clearProgress()
     const text = `${lines.join('\n')}\n`
-    await new Promise<void>((resolve) => void this.#stdout.write(text, () => resolve()))
+    await new Promise<void>((resolve) => {
+      this.#stdout.write(text, (error) => {
+        if (error) this.#stdoutGone = true
+        resolve()
+      })
+    })
   }
 
   /** Prints objects to stdout, one a line. */
@@ -117,11 +123,11 @@ export class Output {
 
   /** Colours text for stdout. */
   paint(colour: Colour, text: string): string {
-    return this.#colour && this.#stdout.isTTY === true ? styleText(colour, text) : text
+    return this.#colour && this.#stdout.isTTY === true ? painted(colour, text) : text
   }
 
   #paintStderr(colour: Colour, text: string): string {
-    return this.#colour && this.stderrIsTerminal ? styleText(colour, text) : text
+    return this.#colour && this.stderrIsTerminal ? painted(colour, text) : text
   }
 
   #toStderr(text: string): void {
@@ -134,6 +140,11 @@ export class Output {
     this.#progressShown = false
     this.#stderr.write('\r\u001b[K')
   }
+}
+
+function painted(colour: Colour, text: string): string {
+  const [on, off] = COLOURS[colour]
+  return `\u001b[${on}m${text}\u001b[${off}m`
 }
 
 /** Lays rows out in columns two spaces apart; what looks like a number stands to the right where its whole column does. */
@@ -151,7 +162,8 @@ export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   )
 }
 
-/** A count for people: 12,408. */
-export function formatCount(count: number): string {
-  return count.toLocaleString('en-US')
+/** A count for people: `12,408`, or with a noun `1 device`, `12,408 devices`. */
+export function formatCount(count: number, noun?: string): string {
+  const digits = count.toLocaleString('en-US')
+  return noun === undefined ? digits : `${digits} ${noun}${count === 1 ? '' : 's'}`
 }

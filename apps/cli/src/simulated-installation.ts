@@ -13,7 +13,7 @@ export interface SimulatedInstallation {
 }
 
 /** The app that the simulator's client certificate is made for. */
-export const SIMULATED_TOPIC = 'com.example.app'
+const SIMULATED_TOPIC = 'com.example.app'
 
 const MARK = '# Written by LHSPN for a simulated Apple; it is written anew with every start.'
 

@@ -39,8 +39,8 @@ export class GatewayConnection {
     this.#number = number
     this.#gateway = gateway
     this.#position = { connection: number, nth: 0, previous: 0 }
-    const { tls } = guest
-    tls.on('close', () => this.#clearTimers())
+    const { tls, raw } = guest
+    raw.on('close', () => this.#clearTimers())
     tls.on('end', () => {
       if (!this.#staysOpen) tls.end()
     })
@@ -51,12 +51,6 @@ export class GatewayConnection {
     tls.on('data', (chunk: Uint8Array) => this.#read(chunk))
     if (rule?.do === 'close-at-once') this.#act('close')
     else if (rule?.do === 'stall' || rule?.do === 'half-open') this.#act(rule.do)
-  }
-
-  /** Drops everything at once. */
-  destroy(): void {
-    this.#clearTimers()
-    this.#guest.tls.destroy()
   }
 
   #read(chunk: Uint8Array): void {

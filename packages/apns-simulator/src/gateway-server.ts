@@ -11,7 +11,6 @@ export class GatewayServer {
   readonly #listener: Listener
   readonly #seed: number
   readonly #gateway: Gateway
-  readonly #connections = new Set<GatewayConnection>()
 
   constructor(certificates: Certificates, journal: WritableJournal, seed: number) {
     this.#seed = seed
@@ -26,13 +25,7 @@ export class GatewayServer {
       journal.changed()
       if (rule?.do === 'refuse') raw.resetAndDestroy()
       else if (rule?.do === 'tls-alert') refuseCertificate(raw, certificates)
-      else {
-        proceed((guest) => {
-          const connection = new GatewayConnection(guest, number, rule, this.#gateway)
-          this.#connections.add(connection)
-          guest.tls.on('close', () => this.#connections.delete(connection))
-        })
-      }
+      else proceed((guest) => new GatewayConnection(guest, number, rule, this.#gateway))
     })
   }
 
@@ -45,8 +38,8 @@ export class GatewayServer {
     return this.#listener.listen(port)
   }
 
-  async close(): Promise<void> {
-    for (const connection of this.#connections) connection.destroy()
-    await this.#listener.close()
+  /** Ends every connection at once. */
+  close(): Promise<void> {
+    return this.#listener.close()
   }
 }

@@ -19,7 +19,8 @@ interface ApnConnection extends EventEmitter {
 
 // it calls util.isArray, which Node 23 took away
 Object.assign(util, { isArray: Array.isArray })
-const apn: Apn = createRequire(import.meta.url)('apn')
+const require = createRequire(import.meta.url)
+const apn: Apn = require('apn')
 
 const TOKENS = ['aa', 'bb', 'cc', 'dd', 'ee'].map((byte) => byte.repeat(32))
 

@@ -9,6 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createCertificates, startSimulator, type Certificates } from '../src/index.ts'
 import { BARRIER, RawClient, connectTo, trusted } from './raw-client.ts'
 
+/** A program of the system, not of a package. */
+const OPENSSL = 'openssl'
+
 let folder: string
 let certificates: Certificates
 beforeAll(async () => {
@@ -22,7 +25,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Answers what the command said on both streams. */
 function openssl(...words: readonly string[]): string {
-  const { stdout, stderr, error } = spawnSync('openssl', words, { cwd: folder, encoding: 'utf8' })
+  const { stdout, stderr, error } = spawnSync(OPENSSL, words, { cwd: folder, encoding: 'utf8' })
   if (error !== undefined) throw error
   return stdout + stderr
 }

@@ -275,8 +275,8 @@ test('a slow reader takes everything in the end', async () => {
   expect(verdicts(simulator)).toBe('accepted accepted accepted barrier')
 })
 
-test('unread: the connection is closed on top of what the client still writes', async () => {
-  const simulator = await start({ rules: [{ when: { nth: 1 }, do: { status: 8, unread: true } }] })
+test('unread: nothing is read once the answer is decided, and the connection closed on top of it', async () => {
+  const simulator = await start({ rules: [{ when: { nth: 1 }, do: { status: 8, unread: true, delayMs: 300 } }] })
   const client = connectTo(simulator)
   await client.secured
   client.tls.write(FLOOD)

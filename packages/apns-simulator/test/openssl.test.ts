@@ -9,6 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startSimulator, type Simulator } from '../src/index.ts'
 import { BARRIER, THREE } from './raw-client.ts'
 
+/** A program of the system, not of a package. */
+const OPENSSL = 'openssl'
+
 let folder: string
 let simulator: Simulator
 beforeAll(async () => {
@@ -25,7 +28,7 @@ afterAll(async () => {
 /** Runs `openssl s_client` against an address, gives it these bytes and answers what it said when it has ended. */
 async function sClient(address: string, flags: readonly string[], input: Buffer | undefined): Promise<Buffer> {
   const words = ['s_client', '-connect', address, '-CAfile', 'ca.pem', '-cert', 'client.pem', '-key', 'client.pem']
-  const program = spawn('openssl', [...words, ...flags], { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'] })
+  const program = spawn(OPENSSL, [...words, ...flags], { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'] })
   const said: Buffer[] = []
   program.stdout.on('data', (bytes: Buffer) => said.push(bytes))
   // it may have gone before it read everything

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 
 import { expect, test } from 'vitest'
 
@@ -25,7 +25,7 @@ test('a port that is taken is named, and nothing stays open', async () => {
       message: expect.stringContaining(String(port)),
     })
   }
-  taken.close()
+  await new Promise((resolve) => taken.close(resolve))
 })
 
 test('the ports asked for are the ports it listens on', async () => {
@@ -37,7 +37,21 @@ test('the ports asked for are the ports it listens on', async () => {
   expect((await converse(second, BARRIER)).received).toBe('080200000009')
 })
 
+function active(kind: RegExp): string[] {
+  return process.getActiveResourcesInfo().filter((name) => kind.test(name))
+}
+
+test('a client that leaves before it speaks TLS is let go', async () => {
+  await using simulator = await startSimulator()
+  const [host, port] = simulator.gateway.split(':')
+  const socket = connect({ host, port: Number(port) })
+  socket.end()
+  await simulator.journal.waitFor(({ connections, closed }) => connections === 1 && closed === 1)
+  expect(simulator.journal.entries()).toEqual([])
+})
+
 test('close ends what is open, timers too, and may be called again', async () => {
+  const timersBefore = active(/^Timeout/)
   const simulator = await startSimulator({
     script: {
       rules: [{ when: { connection: 1 }, do: { status: 8, delayMs: 3_600_000 } }],
@@ -56,6 +70,7 @@ test('close ends what is open, timers too, and may be called again', async () =>
   await Promise.all([simulator.close(), simulator.close()])
   for (const client of clients) await client.closed
   expect(simulator.journal.closed).toBe(3)
-  expect(process.getActiveResourcesInfo().filter((kind) => kind.startsWith('TCP') || kind === 'TLSWrap')).toEqual([])
+  expect(active(/^TCP|^TLS/)).toEqual([])
+  expect(active(/^Timeout/)).toEqual(timersBefore)
   expect(() => simulator.script({})).toThrow(expect.objectContaining({ code: 'closed' }))
 })

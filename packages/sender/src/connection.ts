@@ -52,8 +52,9 @@ export class Connection {
     })
   }
 
+  /** Whether it should be given nothing more for now; for good after a failed write. */
   get full(): boolean {
-    return this.#socket.writableLength >= HIGH_WATER_BYTES
+    return this.#lastWords !== undefined || this.#socket.writableLength >= HIGH_WATER_BYTES
   }
 
   /** Writes bytes that stay untouched until `written` is called. */

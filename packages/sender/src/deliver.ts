@@ -21,10 +21,8 @@ export type Batches<N> = Iterable<readonly N[]> | AsyncIterable<readonly N[]>
 export interface Deliverer {
   openCall(options: SendOptions): Call
   endCall(call: Call, ending: Ending): void
-  /** The call's source has no more. */
-  endInput(call: Call): void
-  /** There is something to do: new input, or new room. */
-  wake(): void
+  /** The call has new input, the end of it, or new room. */
+  notify(call: Call): void
   /** Resolves when something changed for the call. */
   changed(call: Call): Promise<void>
 }
@@ -45,13 +43,14 @@ export async function* deliver<N extends Notification>(
   const pulling = { failed: false, error: undefined as unknown }
   void pull(deliverer, call, batches).catch((error: unknown) => {
     Object.assign(pulling, { failed: true, error })
-    deliverer.endInput(call)
+    call.inputEnded = true
+    deliverer.notify(call)
   })
   try {
     for (;;) {
       const outcomes = call.takeOutcomes()
       if (outcomes.length > 0) {
-        deliverer.wake()
+        deliverer.notify(call)
         yield outcomes as unknown as readonly Outcome<N>[]
       } else if (call.finished) break
       else await deliverer.changed(call)
@@ -72,10 +71,13 @@ async function pull(deliverer: Deliverer, call: Call, batches: Batches<Notificat
     const pulled = source.next()
     // What is there at once is taken at once: no end of the call can come between.
     const { done, value: batch } = 'then' in pulled ? await pulled : pulled
-    if (done === true) return deliverer.endInput(call)
+    if (done === true) {
+      call.inputEnded = true
+      return deliverer.notify(call)
+    }
     if (!Array.isArray(batch)) throw noArray()
     if (call.ending === undefined) call.enqueue(batch)
-    deliverer.wake()
+    deliverer.notify(call)
     // However many empty arrays a source gives at once, sockets are read and an abort is heard.
     if (batch.length === 0) await setImmediate()
     while (call.ending === undefined && !call.wantsInput) await deliverer.changed(call)

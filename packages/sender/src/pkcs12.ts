@@ -1,6 +1,11 @@
-import forge from 'node-forge'
+import { createRequire } from 'node:module'
+
+import type forgeModule from 'node-forge'
 
 import { SenderError } from './errors.ts'
+
+/** Loaded with the first .p12: it costs a process 10 MB and 20 ms, and most never need it. */
+const loadForge = (): typeof forgeModule => createRequire(import.meta.url)('node-forge') as typeof forgeModule
 
 /**
  * PKCS #12 → PEM: its private keys and certificates, one after the other. By node-forge, since OpenSSL 3 refuses the
@@ -8,13 +13,13 @@ import { SenderError } from './errors.ts'
  * @throws SenderError `invalid-credentials`
  */
 export function pemFromPkcs12(bytes: Uint8Array, passphrase = ''): string {
-  const archive = read(bytes, passphrase)
-  const bags = archive.safeContents.flatMap(({ safeBags }) => safeBags)
-  return bags.map(pemOf).join('\n')
+  const forge = loadForge()
+  const { safeContents } = read(forge, bytes, passphrase)
+  return safeContents.flatMap(({ safeBags }) => safeBags.map((bag) => pemOf(forge, bag))).join('\n')
 }
 
-function read(bytes: Uint8Array, passphrase: string): forge.pkcs12.Pkcs12Pfx {
-  let tree: forge.asn1.Asn1
+function read(forge: typeof forgeModule, bytes: Uint8Array, passphrase: string): forgeModule.pkcs12.Pkcs12Pfx {
+  let tree: forgeModule.asn1.Asn1
   try {
     tree = forge.asn1.fromDer(forge.util.createBuffer(bytes as Uint8Array<ArrayBuffer>))
   } catch (cause) {
@@ -40,7 +45,7 @@ function read(bytes: Uint8Array, passphrase: string): forge.pkcs12.Pkcs12Pfx {
 }
 
 /** Bags that forge has no type for, as those of elliptic curves, still carry their bytes. */
-function pemOf(bag: forge.pkcs12.Bag): string {
+function pemOf(forge: typeof forgeModule, bag: forgeModule.pkcs12.Bag): string {
   if (bag.key) return forge.pki.privateKeyToPem(bag.key)
   if (bag.cert) return forge.pki.certificateToPem(bag.cert)
   const body = forge.asn1.toDer(bag.asn1).getBytes()

@@ -73,9 +73,8 @@ export class Shell implements Deliverer {
     this.wake()
   }
 
-  endInput(call: Call): void {
-    call.inputEnded = true
-    // That may be all that its reader waits for.
+  /** Wakes the engine, and both sides of the call: one may wait for what the other did. */
+  notify(call: Call): void {
     this.#signals.get(call)?.fire()
     this.wake()
   }

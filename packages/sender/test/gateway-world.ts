@@ -14,7 +14,7 @@ export interface Numbered extends Notification {
 
 /** What the model gateway answers to a notification: an error response, or only a close. */
 export type Answer = 'close' | { readonly status: number; readonly names: Named }
-export type Named = 'it' | 'zero' | 'never-sent' | 'the-one-before'
+type Named = 'it' | 'zero' | 'never-sent' | 'the-one-before'
 
 /** A connection between the engine and the model gateway, both ways. */
 export interface Pipe {

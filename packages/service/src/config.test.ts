@@ -91,7 +91,7 @@ test.for<[name: string, sources: ConfigSources, ...faults: string[]]>([
   [
     'a number that is text',
     { text: '[sender]\nconnections = "4"' },
-    'sender.connections: must be a whole number from 1 to 100, not "4"',
+    'sender.connections: must be a whole number from 1 to 64, not "4"',
   ],
   [
     'a number too great',

@@ -4,7 +4,7 @@ import { parseDuration } from './duration.ts'
 
 /**
  * Every key of the configuration, once: what is due (for messages), how it is read, and its value when nobody gives
- * one. A further key is a line here and a line in docs/configuration.
+ * one. A further key is a line here and a line in the README.
  */
 export interface Key<Value> {
   /** What the value must be, ready to follow "must be". */
@@ -26,7 +26,7 @@ export type LogFormat = (typeof FORMATS)[number]
 
 /** The keys outside of `[[apps]]`, by the name that stands in messages and in `lhspn config`. */
 export const KEYS = {
-  'sender.connections': whole(1, 100, 4),
+  'sender.connections': whole(1, 64, 4),
   'sender.requestTimeout': duration('1s', '10m', '20s'),
   'sender.attempts': whole(1, 100, 5),
   'sender.connectionsPerSecond': whole(1, 1000, 4),

@@ -9,6 +9,8 @@ test.for([
   ['SENDER.CONNECTIONS', 'sender.connections'],
   ['connections', 'sender.connections'],
   ['log.levle', 'log.level'],
+  ['sen', 'sender.connections'],
+  ['se', undefined],
   ['database.url', undefined],
   ['', undefined],
 ] as const)('%s is nearest to %s', ([typed, name]) => expect(nearest(typed, names)).toBe(name))

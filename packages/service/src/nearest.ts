@@ -2,7 +2,8 @@ import { distance } from 'fastest-levenshtein'
 
 /**
  * The right name that a mistyped one most likely means: at most a third of its letters differ, whatever their case.
- * A name that only lacks the part before its last dot counts as meant too (`connections` for `sender.connections`).
+ * A name counts as meant too where its first three letters or more were typed, or all of it but the part before its last
+ * dot (`connections` for `sender.connections`).
  * @returns undefined where nothing comes close
  */
 export function nearest(typed: string, names: Iterable<string>): string | undefined {
@@ -11,7 +12,8 @@ export function nearest(typed: string, names: Iterable<string>): string | undefi
   for (const name of names) {
     const whole = name.toLowerCase()
     const last = whole.slice(whole.lastIndexOf('.') + 1)
-    const edits = Math.min(distance(wanted, whole), distance(wanted, last) + (last === whole ? 0 : 1))
+    const isStart = wanted.length >= 3 && whole.startsWith(wanted)
+    const edits = isStart ? 1 : Math.min(distance(wanted, whole), distance(wanted, last) + (last === whole ? 0 : 1))
     if (edits <= Math.max(1, Math.floor(name.length / 3)) && (best === undefined || edits < best.edits)) {
       best = { name, edits }
     }

@@ -10,7 +10,7 @@ export function appsCommand(run: Run) {
   const command = new Command('apps')
   showExamples(command, [
     ['lhspn apps list', 'topics, gateways, expiry of certificates'],
-    ['lhspn apps add com.example.app --certificate push.p12 --gateway push.internal:2195', 'adds one'],
+    ['lhspn apps add com.example.app --certificate push.p12 --gateway push:2195', 'adds one'],
     ['lhspn apps list --json', 'for programs'],
   ])
   command.addCommand(listCommand(run))
@@ -42,15 +42,12 @@ function addCommand(run: Run) {
     .option('--ca <FILE>', "PEM of the authority to trust instead of the system's")
     .action((topic, options) => run((context) => add(topic, options, context)))
   showExamples(command, [
+    ['lhspn apps add com.example.app --certificate push.pem --gateway push:2195', 'certificate and key in one file'],
     [
-      'lhspn apps add com.example.app --certificate push.pem --gateway push.internal:2195',
-      'certificate and key in one file',
-    ],
-    [
-      'lhspn apps add com.example.app --certificate push.p12 --passphrase-file pass --gateway push.internal:2195',
+      'lhspn apps add com.example.app --certificate push.p12 --passphrase-file pass --gateway push:2195',
       'from a keychain',
     ],
-    ['lhspn apps add com.example.app --certificate push.pem --sandbox-gateway push.internal:3195', 'sandbox only'],
+    ['lhspn apps add com.example.app --certificate push.pem --sandbox-gateway push:3195', 'sandbox only'],
   ])
   return command
 }

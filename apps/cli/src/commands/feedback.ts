@@ -47,8 +47,7 @@ async function readAll(flags: FeedbackFlags, context: Context): Promise<ExitCode
   } catch (error) {
     fault = error
   }
-  const noun = count === 1 ? 'device' : 'devices'
-  output.note(`${formatCount(count)} ${noun} read. Apple hands each out only once: keep this output.`)
+  output.note(`${formatCount(count, 'device')} read. Apple hands each out only once: keep this output.`)
   if (interruption.exitCode !== undefined) return interruption.exitCode
   if (fault !== undefined) {
     output.fail(fault)

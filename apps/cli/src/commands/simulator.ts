@@ -1,3 +1,8 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { text as readAll } from 'node:stream/consumers'
+
 import { Command } from '@commander-js/extra-typings'
 import type { Script, Simulator } from '@lhspn/apns-simulator'
 
@@ -78,11 +83,7 @@ function readWhole(flag: string, text: string | undefined, most: number, faults:
 
 async function readScript(file: string | undefined, { stdin }: Context, faults: InputFault[]): Promise<Script> {
   if (file === undefined) return {}
-  const [{ readFile }, { text: readAll }, { parseScript, SimulatorError }] = await Promise.all([
-    import('node:fs/promises'),
-    import('node:stream/consumers'),
-    import('@lhspn/apns-simulator'),
-  ])
+  const { parseScript, SimulatorError } = await import('@lhspn/apns-simulator')
   try {
     const text = file === '-' ? await readAll(stdin) : await readFile(file, 'utf8')
     return parseScript(JSON.parse(text))
@@ -99,11 +100,6 @@ async function readScript(file: string | undefined, { stdin }: Context, faults: 
 
 /** A directory that was named stays; a temporary one goes with the simulator. */
 async function openDirectory(named: string | undefined): Promise<{ directory: string; remove: () => Promise<void> }> {
-  const [{ mkdtemp, rm }, { tmpdir }, { join, resolve }] = await Promise.all([
-    import('node:fs/promises'),
-    import('node:os'),
-    import('node:path'),
-  ])
   if (named !== undefined) return { directory: resolve(named), remove: async () => undefined }
   const directory = await mkdtemp(join(tmpdir(), 'lhspn-simulator-'))
   return { directory, remove: () => rm(directory, { recursive: true, force: true }) }

@@ -80,10 +80,11 @@ export function countFigures(plan: Plan, outcomes: readonly Outcome[], journal: 
       1,
       'attempts of the notification that the shutdown named, accepted',
     ),
+    // it waits a little before it goes again, so it may be on the connection that is cut
     must(
-      transient?.kind === 'accepted' ? transient.attempts : 0,
+      transient?.kind === 'accepted' || transient?.kind === 'unconfirmed' ? transient.attempts : 0,
       2,
-      'attempts of the notification that met status 1, accepted',
+      'attempts of the notification that met status 1',
     ),
   ].filter((text) => text !== undefined)
   return { ...figures, wrong }

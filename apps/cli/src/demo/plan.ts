@@ -10,7 +10,7 @@ export interface Plan {
   readonly rejected: ReadonlySet<string>
   /** The last one that was accepted before a shutdown (status 10). */
   readonly shutdown: string
-  /** Refused once with a processing error (status 1), and accepted when it goes again. */
+  /** Refused once with a processing error (status 1); it goes again. */
   readonly transient: string
   /** At this one the connection is cut, without a word. */
   readonly cut: string

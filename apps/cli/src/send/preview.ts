@@ -48,7 +48,7 @@ export async function preview(
     return
   }
   await output.print(
-    `${formatCount(count)} notifications  ${app.topic}  ${environment}  (dry run: nothing was sent)`,
+    `${formatCount(count, 'notification')}  ${app.topic}  ${environment}  (dry run: nothing was sent)`,
     `  payload     ${formatCount(shown.payloadBytes)} bytes  ${JSON.stringify(payload)}`,
     `  push type   ${pushType}`,
     `  priority    ${priority}`,

@@ -50,6 +50,8 @@ export async function sendRequest(request: SendRequest, scope: Scope, context: C
   } finally {
     await sender.close()
   }
+  // from here on nothing more is read: what came until now is accounted for below
+  context.stdin.destroy()
   const perSecond = rate()
   await printOutcomes(settleRest(source, tally, fault), output)
   await printSummary(tally, source, scope, perSecond, output)
@@ -105,7 +107,8 @@ class Source {
 /** The sender takes no array that comes after a call has ended; its notifications are unsent like the others. */
 function settleRest(source: Source, tally: Tally, fault: unknown): readonly Outcome[] {
   if (tally.settled === source.given) return []
-  const reason = fault === undefined ? 'Aborted' : 'Stopped'
+  const isUnreachable = fault !== undefined && exitCodeOf(fault) === EXIT.unreachable
+  const reason = fault === undefined ? 'Aborted' : isUnreachable ? 'Unreachable' : 'Stopped'
   const outcomes = source.last.map((notification) => ({ notification, kind: 'unsent', reason, attempts: 0 }) as const)
   tally.add(outcomes)
   return outcomes
@@ -137,11 +140,10 @@ async function printSummary(
     await output.printJson({ app: app.topic, environment, counts, reasons: tally.allReasons, ...lines, perSecond })
     return
   }
-  const noun = planned === 1 ? 'notification' : 'notifications'
   const refused =
     refusedLines > 0 ? [['  refused lines', formatCount(refusedLines), 'no device tokens; see above']] : []
   await output.print(
-    `${formatCount(planned)} ${noun}  ${app.topic}  ${environment}  ${formatCount(perSecond)}/s`,
+    `${formatCount(planned, 'notification')}  ${app.topic}  ${environment}  ${formatCount(perSecond)}/s`,
     ...alignColumns([...tally.rows(), ...refused]),
   )
 }
@@ -156,14 +158,14 @@ function isOwnReason(reason: Reason): reason is OwnReason {
   return Object.hasOwn(OWN_REASONS, reason)
 }
 
-/** Connections go to the log; trouble is told to people once for each kind, for a send goes on trying for a while. */
-function eventLog({ config, app, environment }: Scope, { output, verbose }: Context): (event: SenderEvent) => void {
+/** Connections go to the log; trouble is told to people too, once for each kind, for a send goes on trying for a while. */
+function eventLog({ config, app, environment }: Scope, { output }: Context): (event: SenderEvent) => void {
   const logger = createLogger({ ...config.log, isTerminal: output.stderrIsTerminal })
   let told: string | undefined
   return (event) => {
-    if (verbose) logger.debug({ app: app.topic, environment, ...event }, event.kind)
+    logger.debug({ app: app.topic, environment, ...event }, event.kind)
     if (event.kind !== 'disconnected' || event.error === undefined || event.error.message === told) return
     told = event.error.message
-    output.note(told)
+    output.note(`${told}. Trying on.`)
   }
 }

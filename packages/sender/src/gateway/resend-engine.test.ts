@@ -137,8 +137,9 @@ describe('before anything is known', () => {
   })
 })
 
+const it = (status: number): Answer => ({ status, names: 'it' })
+
 describe('an error response', () => {
-  const it = (status: number): Answer => ({ status, names: 'it' })
   test.for([
     {
       rule: 'status 8: before it taken, it refused, behind it again',
@@ -522,6 +523,14 @@ describe('calls', () => {
     expect([...world.outcomes.values()].every(({ reason }) => reason === 'Deadline')).toBe(true)
   })
 
+  test('a deadline that is no number has come, and hides nobody else’s time', () => {
+    const world = provenWorld()
+    world.send([0], 'report', () => Number.NaN)
+    expect(told(world)).toBe('0 unsent Deadline ×0')
+    world.send([1], 'report', () => world.now + 500)
+    expect(world.engine.wakeAt()).toBeLessThanOrEqual(world.now + 500)
+  })
+
   test('what cannot be sent is refused alone, and its neighbours go', () => {
     const world = provenWorld()
     const call = world.engine.openCall('report', undefined)
@@ -534,12 +543,15 @@ describe('calls', () => {
       { ...good, number: 4, content: { payload: { aps: { alert: 'x'.repeat(2048) } } } },
       { ...good, number: 5, content: { ...good.content, expiration: 1_600_000_000 } },
       { ...good, number: 6, token: '07' },
+      { ...good, number: 7, token: undefined },
+      { ...good, number: 8, content: null },
+      { ...good, number: 9, content: { ...good.content, expiration: -5 } },
     ] as never)
     call.inputEnded = true
     world.calls.push(call)
     while (!world.finished) world.calm(500)
     expect(told(world)).toBe(
-      '0 accepted, 1 rejected MalformedToken ×0, 2 rejected MalformedToken ×0, 3 rejected MalformedBadge ×0, 4 rejected ContentRefused ×0, 5 rejected Expired ×0, 6 accepted',
+      '0 accepted, 1 rejected MalformedToken ×0, 2 rejected MalformedToken ×0, 3 rejected MalformedBadge ×0, 4 rejected ContentRefused ×0, 5 rejected Expired ×0, 6 accepted, 7 rejected MalformedToken ×0, 8 rejected ContentRefused ×0, 9 rejected ContentRefused ×0',
     )
   })
 })

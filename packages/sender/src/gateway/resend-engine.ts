@@ -1,29 +1,24 @@
 import { encodeBarrier, encodeNotification, MAX_BADGE, MAX_FRAME_BYTES } from '@lhspn/apns-protocol'
 
-import { backoff } from '../backoff.ts'
 import { CallRing } from '../call-ring.ts'
 import { Call, type Ending, type OnUnconfirmed } from '../call.ts'
 import { closedAtOnce, credentialsRefused, nothingReached, type SenderError } from '../errors.ts'
 import type { Notification } from '../notification.ts'
-import { reasonOfStatus, type Outcome, type OwnReason } from '../outcome.ts'
-import { gatewayVerdict, isAboutService } from '../verdict.ts'
+import type { OwnReason } from '../outcome.ts'
+import { gatewayVerdict } from '../verdict.ts'
 import { Link } from './link.ts'
 import { Openings } from './openings.ts'
 import { ContentRenderer } from './rendered-content.ts'
-import { ResendQueue, type Returned } from './resend-queue.ts'
-import { ATTEMPTS, DOUBTFUL, Window } from './window.ts'
+import { ResendQueue } from './resend-queue.ts'
+import { Settlement, type SettlementOptions } from './settlement.ts'
+import { Window } from './window.ts'
 
-export interface ResendEngineOptions {
+export interface ResendEngineOptions extends SettlementOptions {
   /** Notifications that may be unsettled on one connection; a power of two. */
   readonly window: number
   readonly connections: number
   readonly connectionsPerSecond: number
-  readonly attempts: number
   readonly requestTimeoutMs: number
-  readonly quietTimeMs: number
-  readonly assumeAccepted: boolean
-  /** 0 ≤ n < 1, for jitter. */
-  readonly random: () => number
 }
 
 /** What happened, for whoever logs or counts. */
@@ -53,6 +48,7 @@ export class ResendEngine {
   readonly #options: ResendEngineOptions
   readonly #openings: Openings
   readonly #queue = new ResendQueue()
+  readonly #settlement: Settlement
   readonly #calls = new CallRing()
   #links: Link[] = []
   #toOpen: Link[] = []
@@ -72,6 +68,7 @@ export class ResendEngine {
 
   constructor(options: ResendEngineOptions) {
     this.#options = options
+    this.#settlement = new Settlement(this.#calls, this.#queue, options)
     this.#openings = new Openings(options.connectionsPerSecond, options.connections, options.random)
   }
 
@@ -91,7 +88,7 @@ export class ResendEngine {
     call.ending = ending
     call.error = error
     while (call.queued > 0) call.settle({ notification: call.take(), kind: 'unsent', reason: ending, attempts: 0 })
-    for (const returned of this.#queue.takeAllOf(call)) this.#giveUp(returned, ending)
+    for (const returned of this.#queue.takeAllOf(call)) this.#settlement.giveUp(returned, ending)
     for (const link of this.#links) link.hurried ||= link.window.size > 0 && link.barrier === undefined
     this.#calls.touch(call)
   }
@@ -100,11 +97,6 @@ export class ResendEngine {
   drain(): void {
     this.#draining = true
     for (const call of this.#calls) this.end(call, 'Draining')
-  }
-
-  /** The error that stopped this engine for good. */
-  get stopped(): SenderError | undefined {
-    return this.#stopped
   }
 
   /** Whether nothing is in flight. */
@@ -126,7 +118,7 @@ export class ResendEngine {
       response = link.decoder.push(bytes)
     } catch {
       this.#close(link)
-      this.#lose(link, 'PositionUnknown', now)
+      this.#lose(link.window, 'PositionUnknown', now)
       return
     }
     if (response === undefined) return
@@ -138,7 +130,7 @@ export class ResendEngine {
   closed(link: Link, error: SenderError | undefined, now: number): void {
     if (!this.#links.includes(link)) return
     this.#forget(link)
-    this.#lose(link, 'ConnectionLost', now, error)
+    this.#lose(link.window, 'ConnectionLost', now, error)
     if (error !== undefined && error.code !== 'unreachable') this.#stop(error)
     else if (link.openedAt === undefined) this.#failed(now, error)
     else if (this.#barriers === undefined && link.barrier !== undefined) this.#probing = true
@@ -167,7 +159,10 @@ export class ResendEngine {
   }
 
   #deadlineOf(call: Call): number {
-    return call.ending === undefined && call.deadline !== undefined ? call.deadline() : Infinity
+    if (call.ending !== undefined || call.deadline === undefined) return Infinity
+    const deadline = call.deadline()
+    // What is no number would make every comparison false, and the call endless.
+    return Number.isNaN(deadline) ? -Infinity : deadline
   }
 
   /** Connections to be opened since the last time this was asked. */
@@ -259,8 +254,9 @@ export class ResendEngine {
     const rendered = this.#contents.render(content)
     const { expiration } = rendered
     let reason: OwnReason
-    if (expiration !== undefined && expiration !== 0 && expiration <= unixTime) reason = 'Expired'
+    if (typeof token !== 'string') reason = 'MalformedToken'
     else if (!(badge === undefined ? rendered.sendable : rendered.sendableWithBadge)) reason = 'ContentRefused'
+    else if (expiration !== undefined && expiration !== 0 && expiration <= unixTime) reason = 'Expired'
     else if (badge !== undefined && (badge >>> 0 !== badge || badge > MAX_BADGE)) reason = 'MalformedBadge'
     else {
       const { next } = link.window
@@ -271,8 +267,7 @@ export class ResendEngine {
       }
       reason = 'MalformedToken'
     }
-    if (history & DOUBTFUL) this.#doubt({ notification, call, history }, 'PositionUnknown')
-    else this.#settle(call, { notification, kind: 'rejected', reason, attempts: history & ATTEMPTS })
+    this.#settlement.refuse({ notification, call, history }, reason)
     return offset
   }
 
@@ -347,7 +342,7 @@ export class ResendEngine {
       if (link.barrier.lone && this.#barriers === undefined) this.#knowBarriers(false)
       else {
         this.#close(link)
-        this.#lose(link, 'NoAnswer', now)
+        this.#lose(link.window, 'NoAnswer', now)
       }
     } else if (this.#probing) {
       this.#probing = false
@@ -355,7 +350,8 @@ export class ResendEngine {
     } else if (link.window.size === 0) {
       this.#close(link)
     } else if (this.#barriers === false) {
-      this.#leaveQuiet(link, now)
+      this.#openings.succeed()
+      this.#settlement.leaveQuiet(link.window, now)
     }
   }
 
@@ -403,124 +399,41 @@ export class ResendEngine {
 
   #answered(link: Link, status: number, identifier: number, now: number): void {
     const { window, barrier } = link
-    const proven = gatewayVerdict(status, 0, Infinity) !== 'unknown'
-    if (gatewayVerdict(status, 0, Infinity) === 'stop') this.#stop(credentialsRefused(status))
+    const verdict = gatewayVerdict(status, 0, Infinity)
+    const proven = verdict !== 'unknown'
+    if (verdict === 'stop') this.#stop(credentialsRefused(status))
     if (barrier?.lone === true) {
       this.#openings.succeed()
       this.#knowBarriers(proven)
     } else if (barrier !== undefined && namesBarrier(barrier.identifier, status, identifier)) {
+      this.#openings.succeed()
       if (barrier.full) this.#openings.replace()
-      this.#accept(link, window.next)
+      this.#settlement.accept(window, window.next)
     } else if (proven && window.holds(identifier)) {
+      this.#openings.succeed()
       this.#openings.replace()
-      this.#accept(link, identifier)
-      this.#named(link, status, now)
-      this.#giveBack(link)
+      this.#settlement.accept(window, identifier)
+      this.#settlement.named(window, status, now)
+      this.#giveBack(window)
     } else if (proven && identifier > 0 && identifier < window.oldest && window.size > 0) {
       // It left already, after the quiet time; what was written after it was discarded.
-      this.#giveBack(link)
+      this.#giveBack(window)
       this.#failed(now, undefined)
-    } else this.#lose(link, 'PositionUnknown', now)
+    } else this.#lose(window, 'PositionUnknown', now)
     this.#recycle(window)
   }
 
-  /** Settles those before `end` as accepted. */
-  #accept(link: Link, end: number): void {
-    if (end > link.window.oldest) this.#openings.succeed()
-    link.window.leave(end, this.#settleAccepted)
+  #giveBack(window: Window): void {
+    const count = this.#settlement.giveBack(window)
+    if (count > 0) this.#events.push({ kind: 'resent', count, cause: 'error-response' })
   }
 
-  readonly #settleAccepted = (notification: Notification, call: Call, history: number): void =>
-    this.#settle(call, { notification, kind: 'accepted', attempts: history & ATTEMPTS })
-
-  /** Decides about the oldest notification, which an error response named. */
-  #named(link: Link, status: number, now: number): void {
-    this.#openings.succeed()
-    link.window.leave(link.window.oldest + 1, (notification, call, history) => {
-      const attempts = history & ATTEMPTS
-      const reason = reasonOfStatus(status)
-      const verdict = gatewayVerdict(status, attempts, this.#options.attempts)
-      switch (verdict) {
-        case 'accepted':
-          return this.#settle(call, { notification, kind: 'accepted', attempts })
-        case 'again':
-          return this.#again({ notification, call, history }, now + backoff(attempts, this.#options.random))
-        case 'stop':
-          return this.#unsent({ notification, call, history: history - 1 }, 'Stopped', status)
-        case 'unknown':
-        case 'rejected':
-          // A refusal by the service says nothing about an earlier writing of it, which may have been taken.
-          if (history & DOUBTFUL && isAboutService(status)) {
-            return this.#doubt({ notification, call, history }, 'PositionUnknown')
-          }
-          return this.#settle(call, { notification, kind: 'rejected', reason, status, attempts })
-      }
-    })
-  }
-
-  /** Puts all that is left of a window back in front of the queue: provably not processed. */
-  #giveBack(link: Link): void {
-    const part: Returned[] = []
-    link.window.leave(link.window.next, (notification, call, history) => {
-      const returned = { notification, call, history: history - 1 }
-      if (call.ending !== undefined) this.#giveUp(returned, call.ending)
-      else part.push(returned)
-    })
-    if (part.length > 0) this.#events.push({ kind: 'resent', count: part.length, cause: 'error-response' })
-    this.#queue.putFront(part)
-  }
-
-  /** Nothing is known about what is left of a window. */
-  #lose(link: Link, reason: OwnReason, now: number, error?: SenderError): void {
-    const { window } = link
+  /** The connection came to nothing, if anything was left on it. */
+  #lose(window: Window, reason: OwnReason, now: number, error?: SenderError): void {
     if (window.size === 0) return
-    const part: Returned[] = []
-    window.leave(window.next, (notification, call, history) => {
-      const returned = { notification, call, history: history | DOUBTFUL }
-      const again = call.onUnconfirmed === 'resend' && call.ending === undefined
-      if (again && (history & ATTEMPTS) < this.#options.attempts) part.push(returned)
-      else this.#doubt(returned, reason)
-    })
-    if (part.length > 0) this.#events.push({ kind: 'resent', count: part.length, cause: 'connection-lost' })
-    this.#queue.putFront(part)
+    const count = this.#settlement.lose(window, reason)
+    if (count > 0) this.#events.push({ kind: 'resent', count, cause: 'connection-lost' })
     this.#failed(now, error)
-  }
-
-  /** Without barriers: those leave that were written a quiet time ago. */
-  #leaveQuiet(link: Link, now: number): void {
-    this.#openings.succeed()
-    const assumed = this.#options.assumeAccepted
-    link.window.leave(link.window.writtenBefore(now, this.#options.quietTimeMs), (notification, call, history) => {
-      const attempts = history & ATTEMPTS
-      if (assumed) this.#settle(call, { notification, kind: 'accepted', reason: 'Assumed', attempts })
-      else this.#doubt({ notification, call, history }, 'Quiet')
-    })
-  }
-
-  #again(returned: Returned, dueAt: number): void {
-    if (returned.call.ending !== undefined) this.#giveUp(returned, returned.call.ending)
-    else this.#queue.putWaiting(returned, dueAt)
-  }
-
-  /** Lets go of what will not be written any more. */
-  #giveUp(returned: Returned, ending: Ending): void {
-    if (returned.history & DOUBTFUL) this.#doubt(returned, 'PositionUnknown')
-    else this.#unsent(returned, ending)
-  }
-
-  #unsent({ notification, call, history }: Returned, reason: Ending, status?: number): void {
-    const attempts = history & ATTEMPTS
-    if (history & DOUBTFUL) return this.#doubt({ notification, call, history }, 'PositionUnknown')
-    this.#settle(call, { notification, kind: 'unsent', reason, attempts, ...(status !== undefined && { status }) })
-  }
-
-  #doubt({ notification, call, history }: Returned, reason: OwnReason): void {
-    this.#settle(call, { notification, kind: 'unconfirmed', reason, attempts: history & ATTEMPTS })
-  }
-
-  #settle(call: Call, outcome: Outcome): void {
-    call.settle(outcome)
-    this.#calls.touch(call)
   }
 }
 

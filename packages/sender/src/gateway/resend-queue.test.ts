@@ -10,7 +10,7 @@ const returned = (token: string, call = one): Returned => ({
   call,
   history: 1,
 })
-const part = (tokens: string, call?: Call): Returned[] => [...tokens].map((token) => returned(token, call))
+const part = (tokens: string, call?: Call): Returned[] => Array.from(tokens, (token) => returned(token, call))
 
 function drain(queue: ResendQueue): string {
   let tokens = ''

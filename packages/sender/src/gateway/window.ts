@@ -57,7 +57,7 @@ export class Window {
   mark(now: number): void {
     const marks = this.#marks
     const length = marks.length
-    if (length > 0 && marks[length - 2] === this.next) return
+    if (this.next === (marks[length - 2] ?? this.oldest)) return
     if (length > 0 && marks[length - 1] === now) marks[length - 2] = this.next
     else marks.push(this.next, now)
   }

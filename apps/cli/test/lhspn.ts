@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
+import { onTestFinished } from 'vitest'
+
+import { type SimulatedInstallation, writeInstallation } from '../src/simulated-installation.ts'
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const TSX = import.meta.resolve('tsx')
+
+export interface Options {
+  readonly cwd?: string
+  readonly variables?: Readonly<Record<string, string>>
+  /** Runs it on a terminal of its own, by util-linux's `script`; all that it says comes on stdout. */
+  readonly terminal?: boolean
+}
+
+/** What a run of the program ended with. */
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The program as a process of its own, run from its sources. */
+export class Running {
+  readonly #child
+  readonly #ended: Promise<Ended>
+  readonly #waiting = new Set<() => void>()
+  #stdout = ''
+  #stderr = ''
+
+  constructor(args: readonly string[], { cwd = tmpdir(), variables = {}, terminal = false }: Options = {}) {
+    const words = [process.execPath, '--conditions=lhspn-source', '--import', TSX, MAIN, ...args]
+    const [command = '', ...rest] = terminal ? ['script', '-qec', `exec ${words.join(' ')}`, '/dev/null'] : words
+    this.#child = spawn(command, rest, { cwd, env: { PATH: process.env['PATH'], ...variables } })
+    this.#child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#stdout += chunk
+      this.#wake()
+    })
+    this.#child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      this.#stderr += chunk
+      this.#wake()
+    })
+    // a program that ends before it has read its input is no fault of the test's
+    this.#child.stdin.on('error', () => undefined)
+    this.#ended = once(this.#child, 'close').then(([code]) => {
+      const ended = { code: typeof code === 'number' ? code : null, stdout: this.#stdout, stderr: this.#stderr }
+      this.#wake()
+      // whatever a test is about: no whole device token and no key ever gets to stderr
+      if (/[0-9a-f]{64}|PRIVATE KEY/i.test(ended.stderr)) throw new Error(`stderr shows too much: ${ended.stderr}`)
+      return ended
+    })
+    onTestFinished(() => void this.#child.kill('SIGKILL'))
+  }
+
+  write(text: string): void {
+    this.#child.stdin.write(text)
+  }
+
+  /** Ends stdin; resolves when the program has ended. */
+  end(text = ''): Promise<Ended> {
+    this.#child.stdin.end(text)
+    return this.#ended
+  }
+
+  /** Resolves when the program has ended by itself or by a signal. */
+  ended(): Promise<Ended> {
+    return this.#ended
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  closeStdout(): void {
+    this.#child.stdout.destroy()
+  }
+
+  /** Resolves with what matches on stdout or stderr, as soon as it is there. */
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.#stdout) ?? pattern.exec(this.#stderr)
+      if (found !== null) return found
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+        throw new Error(`ended without ${pattern}:\n${this.#stdout}\n${this.#stderr}`)
+      }
+      await new Promise<void>((resolve) => this.#waiting.add(resolve))
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting.clear()
+  }
+}
+
+/** Runs the program to its end, with this on stdin. */
+export async function lhspn(
+  args: readonly string[],
+  options: Options & { readonly input?: string } = {},
+): Promise<Ended> {
+  return new Running(args, options).end(options.input)
+}
+
+/** The objects on stdout under --json, one a line. */
+export function objectsOf({ stdout }: Ended): unknown[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line): unknown => JSON.parse(line))
+}
+
+/** An empty directory that goes when the test is over. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'lhspn-test-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** A simulated Apple in this process, and a directory with the configuration to send to it. */
+export async function simulatedInstallation(
+  script: Script = {},
+): Promise<SimulatedInstallation & { readonly directory: string; readonly simulator: Simulator }> {
+  const simulator = await startSimulator({ script })
+  onTestFinished(() => simulator.close())
+  const directory = await temporaryDirectory()
+  return { ...(await writeInstallation(directory, simulator)), directory, simulator }
+}
+
+/** A port on loopback that nobody listens on. */
+export async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** A device token made of a number. */
+export function tokenOf(number: number): string {
+  return number.toString(16).padStart(64, 'a')
+}

@@ -1,0 +1,301 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { expect, test } from 'vitest'
+
+import { closedPort, lhspn, objectsOf, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
+
+const good = tokenOf(1)
+const bad = tokenOf(2)
+const refusing = { rules: [{ when: { token: bad }, do: { status: 8 } }] }
+
+test('a text goes to one device: exit 0, and the payload is the alert', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const ended = await lhspn(['--config', config, 'send', '--to', good, 'Hello'])
+  expect(ended.stderr).toBe('')
+  expect(ended.stdout).toMatch(/^1 notification {2}com\.example\.app {2}production {2}[\d,]+\/s\n {2}accepted +1\n/)
+  expect(ended.code).toBe(0)
+  const sent = simulator.journal.entries().filter(({ verdict }) => verdict === 'accepted')
+  expect(sent.map(({ token, payload }) => [token, new TextDecoder().decode(payload)])).toEqual([
+    [good, '{"aps":{"alert":"Hello"}}'],
+  ])
+})
+
+test('flags make up the payload', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const flags = '--title T --subtitle S --sound default --badge 3 --thread-id t --category c --data a=1 --data b:=1'
+  const ended = await lhspn(['--config', config, 'send', '--to', good, ...flags.split(' '), 'Body'])
+  expect(ended.code).toBe(0)
+  const sent = simulator.journal.entries().find(({ verdict }) => verdict === 'accepted')
+  expect(JSON.parse(new TextDecoder().decode(sent?.payload))).toEqual({
+    aps: {
+      alert: { title: 'T', subtitle: 'S', body: 'Body' },
+      badge: 3,
+      sound: 'default',
+      'thread-id': 't',
+      category: 'c',
+    },
+    a: '1',
+    b: 1,
+  })
+})
+
+test('not every notification accepted: exit 3, a count for each reason and where to read about it', async () => {
+  const { config } = await simulatedInstallation(refusing)
+  const ended = await lhspn(['--config', config, 'send', '--to', good, '--to', bad, '--to', tokenOf(3), 'Hello'])
+  expect(ended.code).toBe(3)
+  expect(ended.stdout).toMatch(/accepted +2\n/)
+  expect(ended.stdout).toMatch(/rejected +1 {2}InvalidToken 1 +lhspn explain InvalidToken\n/)
+})
+
+test('--json: an object for each notification that was not accepted, then the summary', async () => {
+  const { config } = await simulatedInstallation(refusing)
+  const ended = await lhspn(['--config', config, '--json', 'send', '--to', good, '--to', bad, 'Hello'])
+  expect(ended.code).toBe(3)
+  expect(ended.stderr).toBe('')
+  expect(objectsOf(ended)).toEqual([
+    {
+      token: bad,
+      outcome: 'rejected',
+      reason: 'InvalidToken',
+      status: 8,
+      attempts: 1,
+      remedy: expect.stringContaining('environment'),
+    },
+    {
+      app: 'com.example.app',
+      environment: 'production',
+      counts: { planned: 2, accepted: 1, rejected: 1, unconfirmed: 0, unsent: 0 },
+      reasons: { InvalidToken: 1 },
+      perSecond: expect.any(Number),
+    },
+  ])
+})
+
+test('a token that is typed twice is sent to once', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const ended = await lhspn(['--config', config, 'send', '--to', good, '--to', good.toUpperCase(), 'Hello'])
+  expect(ended.stderr).toContain('1 of the tokens')
+  expect(simulator.journal.acceptedTimes(good)).toBe(1)
+})
+
+test('tokens stream from stdin, while it is open, in any spelling', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
+  running.write(`${tokenOf(1)}\n<${tokenOf(2).toUpperCase()}>\r\n\n`)
+  await simulator.journal.waitFor(({ accepted }) => accepted === 2)
+  const ended = await running.end(tokenOf(3))
+  expect(ended.code).toBe(0)
+  expect(simulator.journal.accepted).toBe(3)
+  expect(objectsOf(ended)).toEqual([expect.objectContaining({ refusedLines: 0 })])
+})
+
+test('lines of stdin that are no tokens are told with their numbers; the others are sent to: exit 3', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const input = `${tokenOf(1)}\nno token\n${tokenOf(2)}\nabc\n`
+  const ended = await lhspn(['--config', config, 'send', '--to', '-', 'Hello'], { input })
+  expect(ended.code).toBe(3)
+  expect(ended.stderr.split('\n')).toEqual([
+    expect.stringMatching(/^--to line 2: /),
+    expect.stringMatching(/^--to line 4: .*hex digits/),
+    '',
+  ])
+  expect(ended.stdout).toMatch(/refused lines +2 {2}no device tokens/)
+  expect(simulator.journal.accepted).toBe(2)
+})
+
+test('a hundred thousand tokens stream through', async () => {
+  const { config, simulator } = await simulatedInstallation({ rules: [{ when: { nth: 70_000 }, do: { status: 8 } }] })
+  const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
+  for (let number = 0; number < 100_000; number += 1000) {
+    running.write(Array.from({ length: 1000 }, (_, at) => `${tokenOf(number + at)}\n`).join(''))
+  }
+  const ended = await running.end()
+  expect(ended.code).toBe(3)
+  expect(objectsOf(ended).at(-1)).toMatchObject({ counts: { planned: 100_000, accepted: 99_999, rejected: 1 } })
+  expect(simulator.journal.accepted).toBe(99_999)
+})
+
+test('no tokens at all: exit 0, and stderr says so', async () => {
+  const { config } = await simulatedInstallation()
+  const ended = await lhspn(['--config', config, 'send', '--to', '-', 'Hello'], { input: '\n' })
+  expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('nothing was sent') })
+})
+
+test('bad input is refused before anything is sent, every fault at once: exit 2', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const args = ['--to', good, '--to', 'xyz', '--badge', '-1', '--environment', 'prod', '--priority', '7']
+  const ended = await lhspn(['--config', config, 'send', ...args, 'Hello'])
+  expect(ended.code).toBe(2)
+  for (const flag of ['--to', '--badge', '--environment', '--priority']) expect(ended.stderr).toContain(`\n  ${flag}: `)
+  expect(ended.stderr).toContain('did you mean production?')
+  expect(simulator.journal.connections).toBe(0)
+})
+
+test('--json: refused input is a problem object with every fault', async () => {
+  const { config, directory } = await simulatedInstallation()
+  const payload = join(directory, 'push.json')
+  await writeFile(payload, '{"aps":{"badge":-1,"alert":"Hello"}}')
+  const ended = await lhspn(['--config', config, '--json', 'send', '--to', 'xyz', '--payload', payload])
+  expect(ended).toMatchObject({ code: 2, stdout: '' })
+  expect(JSON.parse(ended.stderr)).toMatchObject({
+    type: '/problems/invalid-request',
+    status: 400,
+    errors: [
+      { flag: '--to', detail: expect.any(String) },
+      { flag: '--payload', pointer: '/aps/badge', detail: expect.any(String) },
+    ],
+  })
+})
+
+test('--payload - takes the payload from stdin', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const input = '{"aps":{"alert":{"loc-key":"HELLO"}},"link":"/sale"}'
+  const ended = await lhspn(['--config', config, 'send', '--to', good, '--payload', '-'], { input })
+  expect(ended.code).toBe(0)
+  const sent = simulator.journal.entries().find(({ verdict }) => verdict === 'accepted')
+  expect(new TextDecoder().decode(sent?.payload)).toBe(input)
+})
+
+test('--dry-run shows count, bytes, payload and sample, and opens no connection', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const args = ['send', '--to', '-', '--expiration', '2099-01-01T00:00:00Z', '--dry-run', 'Hello']
+  const input = `${tokenOf(1)}\nbad\n${tokenOf(2)}\n`
+  const ended = await lhspn(['--config', config, '--json', ...args], { input })
+  expect(ended.code).toBe(0)
+  expect(objectsOf(ended)).toEqual([
+    {
+      app: 'com.example.app',
+      environment: 'production',
+      count: 2,
+      refusedLines: 1,
+      pushType: 'alert',
+      priority: 10,
+      expiration: '2099-01-01T00:00:00.000Z',
+      payloadBytes: 25,
+      payload: { aps: { alert: 'Hello' } },
+      sample: ['aaaaaa…aaa1', 'aaaaaa…aaa2'],
+      warnings: [],
+    },
+  ])
+  expect(simulator.journal.connections).toBe(0)
+  const text = await lhspn(['--config', config, ...args], { input })
+  expect(text.stdout).toContain('2 notifications  com.example.app  production  (dry run: nothing was sent)')
+  expect(text.stdout).toContain('25 bytes  {"aps":{"alert":"Hello"}}')
+})
+
+test('an unknown app is named: exit 4', async () => {
+  const { config } = await simulatedInstallation()
+  const ended = await lhspn(['--config', config, 'send', '--app', 'com.example.ap', '--to', good, 'Hello'])
+  expect(ended).toMatchObject({ code: 4, stderr: expect.stringContaining('did you mean com.example.app?') })
+})
+
+test('an environment without a gateway: exit 5, and the key that is missing', async () => {
+  const { config } = await simulatedInstallation()
+  const ended = await lhspn(['--config', config, 'send', '--environment', 'sandbox', '--to', good, 'Hello'])
+  expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('sandboxGateway') })
+})
+
+test('a refused certificate: exit 5, and everything is unsent', async () => {
+  const { config } = await simulatedInstallation({ connections: [{ nth: { from: 1 }, do: 'tls-alert' }] })
+  const ended = await lhspn(['--config', config, '--json', 'send', '--to', good, 'Hello'])
+  expect(ended.code).toBe(5)
+  expect(JSON.parse(ended.stderr)).toMatchObject({ code: 'credentials-refused', status: 422 })
+  expect(objectsOf(ended)).toEqual([
+    expect.objectContaining({ token: good, outcome: 'unsent' }),
+    expect.objectContaining({ counts: expect.objectContaining({ planned: 1, unsent: 1 }) }),
+  ])
+})
+
+test('a gateway that is not trusted: exit 5', async () => {
+  const { config } = await simulatedInstallation()
+  await writeFile(config, (await readFile(config, 'utf8')).replace('ca = "ca.pem"', ''))
+  const ended = await lhspn(['--config', config, 'send', '--to', good, 'Hello'])
+  expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('not trusted') })
+})
+
+test('a gateway that cannot be reached: stderr says what is tried, exit 6, everything is unsent', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const nobody = `127.0.0.1:${await closedPort()}`
+  await writeFile(config, (await readFile(config, 'utf8')).replace(simulator.gateway, nobody))
+  const running = new Running(['--config', config, 'send', '--to', good, 'Hello'])
+  await running.until(/The connection to .* failed/)
+  const ended = await running.end()
+  expect(ended.code).toBe(6)
+  expect(ended.stdout).toMatch(/unsent +1 {2}Unreachable 1 +lhspn explain Unreachable\n/)
+  expect(ended.stderr.match(/The connection to/g)).toHaveLength(2)
+})
+
+test.for([
+  { signal: 'SIGINT', code: 130 },
+  { signal: 'SIGTERM', code: 143 },
+] as const)(
+  '$signal ends a stream: what is in flight settles, the summary is printed, exit $code',
+  async ({ signal, code }) => {
+    const { config, simulator } = await simulatedInstallation()
+    const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
+    running.write(Array.from({ length: 10 }, (_, at) => `${tokenOf(at)}\n`).join(''))
+    await simulator.journal.waitFor(({ accepted }) => accepted === 10)
+    running.kill(signal)
+    const ended = await running.ended()
+    expect(ended.code).toBe(code)
+    expect(objectsOf(ended).at(-1)).toMatchObject({ counts: { planned: 10, accepted: 10 } })
+  },
+)
+
+const neverAnswers = { connections: [{ nth: { from: 1 }, do: 'half-open' }] } as const
+
+test('a signal before anything was written leaves it unsent', async () => {
+  const { config, simulator } = await simulatedInstallation(neverAnswers)
+  const running = new Running(['--config', config, '--json', 'send', '--to', good, 'Hello'], {
+    variables: { LHSPN_SENDER_QUIET_TIME: '100ms', LHSPN_SENDER_REQUEST_TIMEOUT: '1s' },
+  })
+  await simulator.journal.waitFor(({ connections }) => connections > 0)
+  running.kill('SIGINT')
+  const ended = await running.ended()
+  expect(ended.code).toBe(130)
+  const [notification, summary] = objectsOf(ended)
+  expect(summary).toMatchObject({ counts: { planned: 1, accepted: 0, rejected: 0 } })
+  expect(notification).toMatchObject({ token: good, outcome: expect.stringMatching(/^(unsent|unconfirmed)$/) })
+})
+
+test('a second signal ends at once', async () => {
+  const { config, simulator } = await simulatedInstallation(neverAnswers)
+  const running = new Running(['--config', config, 'send', '--to', good, 'Hello'], {
+    variables: { LHSPN_SENDER_QUIET_TIME: '1m', LHSPN_SENDER_REQUEST_TIMEOUT: '10m' },
+  })
+  await simulator.journal.waitFor(({ connections }) => connections > 0)
+  running.kill('SIGINT')
+  await running.until(/Once more ends at once/)
+  running.kill('SIGINT')
+  expect(await running.ended()).toMatchObject({ code: 130, stdout: '' })
+})
+
+test('a reader of stdout that leaves does not end the sending', async () => {
+  const { config, simulator } = await simulatedInstallation({ rules: [{ when: {}, do: { status: 8 }, times: 1 }] })
+  const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
+  running.closeStdout()
+  running.write(`${tokenOf(1)}\n`)
+  await simulator.journal.waitFor((journal) => journal.counts().rejected === 1)
+  const ended = await running.end(`${tokenOf(2)}\n`)
+  expect(ended).toMatchObject({ code: 3, stderr: '' })
+  expect(simulator.journal.acceptedTimes(tokenOf(2))).toBe(1)
+})
+
+test('at an unknown position --on-unconfirmed resend sends again, report does not', async () => {
+  const cut = { rules: [{ when: { token: good }, do: 'close', times: 1 }] } as const
+  const reporting = await simulatedInstallation(cut)
+  const reported = await lhspn(['--config', reporting.config, 'send', '--to', good, 'Hello'])
+  expect(reported).toMatchObject({ code: 3, stdout: expect.stringMatching(/unconfirmed +1 {2}ConnectionLost 1/) })
+  const resending = await simulatedInstallation(cut)
+  const args = ['--config', resending.config, 'send', '--on-unconfirmed', 'resend', '--to', good, 'Hello']
+  expect(await lhspn(args)).toMatchObject({ code: 0, stdout: expect.stringMatching(/accepted +1\n/) })
+})
+
+test('--verbose logs connections on stderr, without secrets or tokens', async () => {
+  const { config } = await simulatedInstallation()
+  const ended = await lhspn(['--config', config, '--verbose', 'send', '--to', good, 'Hello'])
+  expect(ended.code).toBe(0)
+  const [line = ''] = ended.stderr.split('\n')
+  expect(JSON.parse(line)).toMatchObject({ level: 'debug', app: 'com.example.app', environment: 'production' })
+})
