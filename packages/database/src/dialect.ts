@@ -4,9 +4,9 @@ export interface Dialect {
   /** Behind a SELECT in a transaction: locks the rows. SQLite locks the file when the transaction begins. */
   readonly forUpdate: string
   /** Behind a table's name: makes MySQL take this index where its planner would choose a worse one. */
-  forceIndex(name: string): string
+  readonly forceIndex: (name: string) => string
   /** Behind the rows of an INSERT: rows whose key is there already change nothing. `column` is any of the table's. */
-  ignoreDuplicates(column: string): string
+  readonly ignoreDuplicates: (column: string) => string
   /** Rows a page of a stream: more gain nothing, and SQLite reads in the thread of the event loop. */
   readonly pageSize: number
   /** Rows a transaction of a bulk write, for the same reasons. */

@@ -54,7 +54,10 @@ class SessionConnection implements DatabaseConnection {
 
   // eslint-disable-next-line require-yield -- nothing to yield: it refuses
   async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
-    throw databaseError('failed', 'Streams hold a connection for their length: read pages by key instead (keysetPages).')
+    throw databaseError(
+      'failed',
+      'Streams hold a connection for their length: read pages by key instead (keysetPages).',
+    )
   }
 }
 

@@ -50,8 +50,7 @@ export async function migrate(
 ): Promise<MigrationStatus> {
   const status = refuseNewer(await migrationStatus(engine, engine.dialect, owner, migrations))
   if (status.pending.length === 0) return status
-  if (check)
-    throw databaseError('schema-too-old', `The tables of ${owner} lack ${status.pending.join(', ')}`)
+  if (check) throw databaseError('schema-too-old', `The tables of ${owner} lack ${status.pending.join(', ')}`)
   const now = await engine.now()
   return engine.exclusive(async (session) => {
     await session.execute(CREATE[engine.dialect.name], [])

@@ -27,11 +27,11 @@ function builtin(): SqliteModule | undefined {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   if (major < 22 || (major === 22 && minor < 13)) return undefined
   // Loading it warns on stderr that it is experimental, which would meet every user of the command line.
-  const emitWarning = process.emitWarning
+  const emitWarning = Object.getOwnPropertyDescriptor(process, 'emitWarning') as PropertyDescriptor
   process.emitWarning = () => undefined
   try {
     return process.getBuiltinModule('node:sqlite') as unknown as SqliteModule | undefined
   } finally {
-    process.emitWarning = emitWarning
+    Object.defineProperty(process, 'emitWarning', emitWarning)
   }
 }

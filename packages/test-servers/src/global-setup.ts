@@ -27,10 +27,3 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await server.stop()
   }
 }
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** Server without a database: make one of your own with `freshMysqlUrl()`. */
-    mysqlUrl: string
-  }
-}

@@ -1,0 +1,6 @@
+export interface LegacyImportOptions {
+  readonly app: string
+}
+export interface LegacyImport {
+  readonly saved: number
+}
