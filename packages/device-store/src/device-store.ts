@@ -2,7 +2,7 @@ import type { Database, Transaction } from '@lhspn/database'
 
 import type { Filter } from './audience.ts'
 import type { Changes, Device, Environment, Registration, RemovalCause, Tombstone } from './device.ts'
-import type { LegacyImport, LegacyImportOptions } from './legacy-row.ts'
+import type { LegacyImport, LegacyImportOptions } from './import-legacy.ts'
 import type { Refusal } from './statements/refuse.ts'
 import type { Saved } from './statements/save.ts'
 

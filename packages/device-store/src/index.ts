@@ -38,7 +38,8 @@ export {
   type Tombstone,
 } from './device.ts'
 export { DeviceStoreError, type DeviceStoreErrorCode } from './errors.ts'
-export type { LegacyImport, LegacyImportOptions } from './legacy-row.ts'
+export type { LegacyImport, LegacyImportOptions } from './import-legacy.ts'
+export { type LegacyReport, splitOsVersion } from './legacy-row.ts'
 export { MIGRATIONS as DEVICE_STORE_MIGRATIONS, OWNER as DEVICE_STORE_OWNER } from './migrations/index.ts'
 export { openDeviceStore, type OpenDeviceStoreOptions } from './open.ts'
 export type { Saved } from './statements/save.ts'

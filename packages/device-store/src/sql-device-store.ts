@@ -22,8 +22,7 @@ import {
   type RemovalCause,
   type Tombstone,
 } from './device.ts'
-import { importLegacy } from './import-legacy.ts'
-import type { LegacyImport, LegacyImportOptions } from './legacy-row.ts'
+import { importLegacy, type LegacyImport, type LegacyImportOptions } from './import-legacy.ts'
 import { incrementBadges, resetBadges } from './statements/badges.ts'
 import { ANY_WITHHELD, countRows, findRows, readAudience, type Search } from './statements/find.ts'
 import { readByTokens } from './statements/get.ts'
@@ -226,7 +225,7 @@ export class SqlDeviceStore implements DeviceStore {
   }
 
   importLegacy(source: string | Database, options: LegacyImportOptions): Promise<LegacyImport> {
-    return importLegacy(this, source, options)
+    return importLegacy((registrations) => this.save(registrations, { onlyNewer: true }), source, options)
   }
 
   close(): Promise<void> {
