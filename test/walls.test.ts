@@ -9,8 +9,15 @@ const ALLOWED: Record<string, readonly string[]> = {
   'packages/database': [],
   'packages/device-store': ['@lhspn/apns-protocol', '@lhspn/database'],
   'packages/sender': ['@lhspn/apns-protocol'],
-  'packages/service': ['@lhspn/apns-protocol', '@lhspn/sender'],
+  'packages/service': [
+    '@lhspn/apns-protocol',
+    '@lhspn/database',
+    '@lhspn/device-store',
+    '@lhspn/dispatcher',
+    '@lhspn/sender',
+  ],
   'packages/test-servers': [],
+  'apps/api': ['@lhspn/apns-protocol', '@lhspn/device-store', '@lhspn/dispatcher', '@lhspn/sender', '@lhspn/service'],
   'apps/cli': ['@lhspn/apns-protocol', '@lhspn/apns-simulator', '@lhspn/sender', '@lhspn/service'],
 }
 

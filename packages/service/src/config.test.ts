@@ -29,6 +29,14 @@ test('without any source the defaults hold', () => {
   const { settings, ...config } = parseConfig()
   expect(config).toEqual({
     file: undefined,
+    database: { url: `sqlite:${resolve('lhspn.db')}`, password: undefined, migrate: 'start' },
+    server: { listen: '127.0.0.1:8080', basePath: '', trustProxy: [], drainTimeoutMs: 25_000 },
+    ops: { listen: '127.0.0.1:9464' },
+    legacy: { enabled: false, app: undefined },
+    dispatcher: { chunkSize: 5000, mismatchShare: 0.05 },
+    feedback: { everyMs: 86_400_000 },
+    rateLimit: { register: { quota: 600, windowMs: 60_000 }, api: { quota: 600, windowMs: 60_000 } },
+    adminKey: undefined,
     sender: {
       connections: 4,
       requestTimeoutMs: 20_000,
@@ -41,7 +49,9 @@ test('without any source the defaults hold', () => {
     apps: [],
   })
   expect(settings.every(({ origin }) => origin === 'default')).toBe(true)
-  expect(settings).toHaveLength(8)
+  expect(settings.map(({ key, value }) => `${key} ${value}`)).toContain('database.url sqlite:lhspn.db')
+  // a key without a default is shown once somebody gives it
+  expect(settings.map(({ key }) => key)).not.toContain('legacy.app')
 })
 
 test('flags win over the environment, the environment over the file, the file over defaults', () => {
@@ -172,6 +182,52 @@ test.for<[name: string, sources: ConfigSources, ...faults: string[]]>([
     'apps[0].passphraseFile: a passphrase is given too; only one of both may be',
   ],
   [
+    'a database of another kind',
+    { text: '[database]\nurl = "postgres://h/x"' },
+    'database.url: must be sqlite:FILE or mysql://USER@HOST/NAME, not "postgres://h/x"',
+  ],
+  [
+    'a path without a slash',
+    { text: '[server]\nbasePath = "push"' },
+    'server.basePath: must be a path that begins with /, such as /push, not "push"',
+  ],
+  [
+    'a proxy by its name',
+    { text: '[server]\ntrustProxy = ["proxy.internal"]' },
+    'server.trustProxy: must be a list of addresses or networks, such as ["10.0.0.0/8"], not "["proxy.internal"]"',
+  ],
+  [
+    'a network that is too small to be one',
+    { variables: { LHSPN_SERVER_TRUST_PROXY: '10.0.0.0/33' } },
+    'server.trustProxy: must be a list of addresses or networks, such as ["10.0.0.0/8"], not "["10.0.0.0/33"]" (LHSPN_SERVER_TRUST_PROXY)',
+  ],
+  [
+    'a rate without a time',
+    { text: '[rateLimit]\nregister = "600"' },
+    'rateLimit.register: must be requests in a time from 1s to 1h, such as "600/1m", not "600"',
+  ],
+  [
+    'a share of nothing',
+    { text: '[dispatcher]\nmismatchShare = 0' },
+    'dispatcher.mismatchShare: must be a share above 0, up to 1 (off), not 0',
+  ],
+  ['an admin key in the file', { text: 'adminKey = "0123456789abcdef0123456789abcdef"' }, 'adminKey: no such key'],
+  [
+    'a short admin key, which is not shown',
+    { variables: { LHSPN_ADMIN_KEY: 'hush' } },
+    'adminKey: must be text of 32 printable characters or more, without spaces, not "[redacted]" (LHSPN_ADMIN_KEY)',
+  ],
+  [
+    'a legacy endpoint for nobody',
+    { text: '[legacy]\nenabled = true' },
+    'legacy.app: missing; it names the app whose devices come to the legacy endpoint',
+  ],
+  [
+    'a legacy endpoint for an unknown app',
+    { text: '[legacy]\nenabled = true\napp = "com.example.ap"\n[[apps]]\ntopic = "com.example.app"' },
+    'legacy.app: must be one of the apps, not "com.example.ap"; did you mean com.example.app?',
+  ],
+  [
     'several faults at once',
     { text: 'x = 1\n[sender]\nattempts = 0\n[log]\nlvel = 1' },
     'x: no such key',
@@ -205,6 +261,49 @@ test('variables of others are left alone', () => {
     PATH: '/bin',
   }
   expect(faultsOf({ variables })).toEqual([])
+})
+
+test('a relative SQLite file is relative to the configuration, or to the working directory', () => {
+  const text = '[database]\nurl = "sqlite:data/lhspn.db"'
+  expect(parseConfig({ text, file }).database.url).toBe('sqlite:/etc/lhspn/data/lhspn.db')
+  expect(parseConfig({ variables: { LHSPN_DATABASE_URL: 'sqlite:x.db' } }).database.url).toBe(
+    `sqlite:${resolve('x.db')}`,
+  )
+  expect(parseConfig({ text: '[database]\nurl = "sqlite::memory:"', file }).database.url).toBe('sqlite::memory:')
+})
+
+test('secrets of the database and the admin key reach the program, and nobody who looks', () => {
+  const variables = {
+    LHSPN_DATABASE_URL: 'mysql://lhspn:hu@sh@db.internal/push',
+    LHSPN_DATABASE_PASSWORD: 'hush',
+    LHSPN_ADMIN_KEY: '0123456789abcdef0123456789abcdef',
+  }
+  const { database, adminKey, settings } = parseConfig({ variables })
+  expect([database.url, database.password, adminKey]).toEqual(Object.values(variables))
+  const shown = settings.filter(({ origin }) => origin === 'environment').map(({ value }) => value)
+  expect(shown).toEqual(['mysql://lhspn:[redacted]@db.internal/push', '[redacted]', '[redacted]'])
+})
+
+test('a list is an array in the file, and has commas in a variable', () => {
+  const text = '[server]\ntrustProxy = ["10.0.0.0/8", "::1"]\n[[apps]]\ntopic = "a.b"\ntrustedAttributes = ["userId"]'
+  const fromFile = parseConfig({ text })
+  expect(fromFile.server.trustProxy).toEqual(['10.0.0.0/8', '::1'])
+  expect(fromFile.apps).toEqual([{ topic: 'a.b', trustedAttributes: ['userId'] }])
+  const variables = { LHSPN_SERVER_TRUST_PROXY: '10.0.0.0/8, ::1', LHSPN_APP_TRUSTED_ATTRIBUTES: 'userId,accountId' }
+  const fromVariables = parseConfig({ text, variables })
+  expect(fromVariables.server.trustProxy).toEqual(['10.0.0.0/8', '::1'])
+  expect(fromVariables.apps[0]?.trustedAttributes).toEqual(['userId', 'accountId'])
+  expect(settingOf({ text, variables }, 'server.trustProxy')).toBe(
+    '["10.0.0.0/8","::1"] environment LHSPN_SERVER_TRUST_PROXY',
+  )
+})
+
+test.for([
+  ['/', ''],
+  ['/push', '/push'],
+  ['/push/v2/', '/push/v2'],
+])('the base path %s stands before every path as "%s"', ([basePath, stored]) => {
+  expect(parseConfig({ text: `[server]\nbasePath = "${basePath}"` }).server.basePath).toBe(stored)
 })
 
 test('a _FILE variable gives the content of the file, without its last line end', () => {

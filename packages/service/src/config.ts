@@ -12,15 +12,50 @@ import {
   KEYS,
   type LogFormat,
   type LogLevel,
+  type MigrateMode,
+  type RateLimit,
   type ValueOf,
 } from './keys.ts'
+import { didYouMean } from './nearest.ts'
 import { readToml } from './toml-document.ts'
 import { readVariables } from './variables.ts'
+
+const REDACTED = '[redacted]'
 
 /** Everything that is configured, checked, with defaults filled in. */
 export interface Config {
   /** The file that was read; undefined where there is none. */
   readonly file: string | undefined
+  readonly database: {
+    /** `mysql://…` or `sqlite:…`; a relative SQLite file is made absolute. */
+    readonly url: string
+    readonly password: string | undefined
+    readonly migrate: MigrateMode
+  }
+  readonly server: {
+    /** HOST:PORT of the API; port 0 is any free one. */
+    readonly listen: string
+    /** Stands before every path; `''` or `/…` without a slash at its end. */
+    readonly basePath: string
+    /** Addresses and networks whose `X-Forwarded-For` counts. */
+    readonly trustProxy: readonly string[]
+    /** How long requests in flight may take when the program is asked to end. */
+    readonly drainTimeoutMs: number
+  }
+  /** Where health is told, without keys. */
+  readonly ops: { readonly listen: string }
+  /** The save-token endpoint of LHSPNservice, and the app whose devices come there. */
+  readonly legacy: { readonly enabled: boolean; readonly app: string | undefined }
+  readonly rateLimit: { readonly register: RateLimit; readonly api: RateLimit }
+  readonly dispatcher: {
+    /** Devices that are judged and marked together. */
+    readonly chunkSize: number
+    /** Share of rejected tokens that means the wrong environment; 1 is off. */
+    readonly mismatchShare: number
+  }
+  readonly feedback: { readonly everyMs: number }
+  /** One more admin key than those in the database. */
+  readonly adminKey: string | undefined
   readonly sender: {
     /** Connections at once to one gateway. */
     readonly connections: number
@@ -56,6 +91,8 @@ export interface AppConfig {
   readonly sandboxGateway?: string
   readonly sandboxFeedback?: string
   readonly ca?: string
+  /** Keys of attributes that only `send` and `admin` keys may write. */
+  readonly trustedAttributes?: readonly string[]
 }
 
 /** One line of `lhspn config`. */
@@ -97,12 +134,27 @@ export function parseConfig(sources: ConfigSources = {}): Config {
   }
 
   const settings: Setting[] = []
-  const value = <Name extends ConfigKey>(name: Name): ValueOf<(typeof KEYS)[Name]> => {
+  const value = <Name extends ConfigKey>(name: Name): ValueOf<(typeof KEYS)[Name]> | MaybeAbsent<Name> => {
     const entry: Key<unknown> = KEYS[name]
     const given = keys.get(name) ?? { raw: entry.fallback, origin: 'default' }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the schema of this very name made it
-    return check(name, entry, given, settings, faults) as ValueOf<(typeof KEYS)[Name]>
+    return (given.raw === undefined ? undefined : check(name, entry, given, settings, faults)) as
+      | ValueOf<(typeof KEYS)[Name]>
+      | MaybeAbsent<Name>
   }
+  const database = {
+    url: absoluteUrl(value('database.url'), keys.get('database.url')),
+    password: value('database.password'),
+    migrate: value('database.migrate'),
+  }
+  const server = {
+    listen: value('server.listen'),
+    basePath: value('server.basePath'),
+    trustProxy: value('server.trustProxy') ?? [],
+    drainTimeoutMs: value('server.drainTimeout'),
+  }
+  const ops = { listen: value('ops.listen') }
+  const legacy = { enabled: value('legacy.enabled'), app: value('legacy.app') }
   const sender = {
     connections: value('sender.connections'),
     requestTimeoutMs: value('sender.requestTimeout'),
@@ -111,41 +163,93 @@ export function parseConfig(sources: ConfigSources = {}): Config {
     quietTimeMs: value('sender.quietTime'),
     assumeAccepted: value('sender.assumeAccepted'),
   }
+  const dispatcher = {
+    chunkSize: value('dispatcher.chunkSize'),
+    mismatchShare: value('dispatcher.mismatchShare'),
+  }
+  const feedback = { everyMs: value('feedback.every') }
+  const rateLimit = { register: value('rateLimit.register'), api: value('rateLimit.api') }
   const log = { level: value('log.level'), format: value('log.format') }
+  const adminKey = value('adminKey')
   const apps = blocks.map((block, index) => readApp(block, index, settings, faults))
   for (const [index, { topic }] of apps.entries()) {
     const first = apps.findIndex((app) => app.topic === topic)
     if (first === index || topic === '') continue
     faults.push({ key: `apps[${index}].topic`, detail: `${topic} has a block already, apps[${first}]` })
   }
+  checkLegacy(legacy, apps, faults)
   if (faults.length > 0) throw invalid(file, faults)
-  return { file, sender, log, apps, settings }
+  return {
+    file,
+    database,
+    server,
+    ops,
+    legacy,
+    sender,
+    dispatcher,
+    feedback,
+    rateLimit,
+    log,
+    adminKey,
+    apps,
+    settings,
+  }
 }
+
+/** Keys without a default. */
+type MaybeAbsent<Name extends ConfigKey> = (typeof KEYS)[Name] extends { readonly fallback: unknown }
+  ? never
+  : undefined
 
 /** Whether a value is PEM text itself, not the path of a file. */
 export function isPem(value: string): boolean {
   return value.includes('-----BEGIN ')
 }
 
+/** The endpoint serves one app; the only one need not be named. */
+function checkLegacy(legacy: Config['legacy'], apps: readonly AppConfig[], faults: ConfigFault[]): void {
+  const { enabled, app } = legacy
+  if (!enabled) return
+  if (app === undefined && apps.length !== 1) {
+    faults.push({ key: 'legacy.app', detail: 'missing; it names the app whose devices come to the legacy endpoint' })
+  } else if (app !== undefined && apps.every(({ topic }) => topic !== app)) {
+    const topics = apps.map(({ topic }) => topic)
+    faults.push({ key: 'legacy.app', detail: `must be one of the apps, not "${app}"${didYouMean(app, topics)}` })
+  }
+}
+
 function readApp(block: GivenApp, index: number, settings: Setting[], faults: ConfigFault[]): AppConfig {
-  const values: Partial<Record<AppKey, string>> = {}
+  const values: { -readonly [Name in Exclude<AppKey, 'trustedAttributes'>]?: string } = {}
+  let trustedAttributes: readonly string[] | undefined
   for (const key of Object.keys(APP_KEYS).filter(isAppKey)) {
     const given = block.get(key)
     if (given === undefined) continue
-    const text = check(`apps[${index}].${key}`, APP_KEYS[key], given, settings, faults)
-    if (typeof text === 'string') values[key] = absolute(APP_KEYS[key], text, given)
+    const value = check(`apps[${index}].${key}`, APP_KEYS[key], given, settings, faults)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the schema of this very key made it
+    if (key === 'trustedAttributes') trustedAttributes = value as readonly string[] | undefined
+    else if (typeof value === 'string') values[key] = absolute(APP_KEYS[key], value, given)
   }
   if (!block.has('topic')) faults.push({ key: `apps[${index}].topic`, detail: 'missing; it names the app' })
   if (values.passphrase !== undefined && values.passphraseFile !== undefined) {
     faults.push({ key: `apps[${index}].passphraseFile`, detail: 'a passphrase is given too; only one of both may be' })
   }
-  return { ...values, topic: values.topic ?? '' }
+  return { ...values, topic: values.topic ?? '', ...(trustedAttributes !== undefined && { trustedAttributes }) }
 }
 
 /** Paths in the file are relative to it, those of the environment to the working directory. */
-function absolute(entry: Key<unknown>, text: string, { origin, from }: Given): string {
-  if (entry.holds === undefined || entry.holds === 'secret' || isPem(text)) return text
-  return origin === 'file' && from !== undefined ? resolve(dirname(from), text) : resolve(text)
+function absolute(entry: Key<unknown>, text: string, given: Given): string {
+  if ((entry.holds !== 'path' && entry.holds !== 'path-or-pem') || isPem(text)) return text
+  return absolutePath(text, given)
+}
+
+/** A faulty one is undefined here, and told elsewhere. */
+function absoluteUrl(url: string | undefined, given: Given | undefined): string {
+  const file = url?.startsWith('sqlite:') ? url.slice('sqlite:'.length) : ':memory:'
+  return file === ':memory:' ? (url ?? '') : `sqlite:${absolutePath(file, given)}`
+}
+
+function absolutePath(path: string, given: Given | undefined): string {
+  return given?.origin === 'file' && given.from !== undefined ? resolve(dirname(given.from), path) : resolve(path)
 }
 
 function check(
@@ -156,7 +260,7 @@ function check(
   faults: ConfigFault[],
 ): unknown {
   const isSecret = entry.holds === 'secret' || (typeof raw === 'string' && isPem(raw))
-  const value = isSecret ? '[redacted]' : show(raw)
+  const value = isSecret ? REDACTED : show(entry, raw)
   settings.push({ key, value, origin, ...(from === undefined ? {} : { from }) })
   const answer = entry.schema.safeParse(raw)
   if (answer.success) return answer.data
@@ -166,7 +270,9 @@ function check(
   return undefined
 }
 
-function show(raw: unknown): string | number | boolean {
+function show(entry: Key<unknown>, raw: unknown): string | number | boolean {
+  if (entry.holds === 'database' && typeof raw === 'string')
+    return raw.replace(/^(mysql:\/\/[^/@]*?:).*@/s, `$1${REDACTED}@`)
   if (typeof raw === 'string' || typeof raw === 'number' || typeof raw === 'boolean') return raw
   return JSON.stringify(raw)
 }

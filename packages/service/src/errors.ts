@@ -8,6 +8,8 @@ export type ServiceErrorCode =
   | 'unknown-app'
   /** The app lacks what the environment needs: a gateway, a feedback service or a certificate. */
   | 'app-not-configured'
+  /** What an API key is to be called is no name. */
+  | 'invalid-key'
 
 /** One thing wrong in the configuration. */
 export interface ConfigFault {

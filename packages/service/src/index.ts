@@ -1,9 +1,23 @@
+export type { DatabaseErrorCode, MigrationStatus } from '@lhspn/database'
+export { openDatabase } from '@lhspn/database'
+export {
+  type ApiKey,
+  ApiKeys,
+  type ApiKeysOptions,
+  type Caller,
+  type NewApiKey,
+  type Scope,
+  SCOPES,
+} from './api-keys.ts'
 export { ENVIRONMENTS, type Environment, findApp, openFeedback, openSender, readCertificate, serverOf } from './apps.ts'
 export { type AppConfig, type Config, type ConfigSources, parseConfig, type Setting } from './config.ts'
 export { chooseConfigFile, CONFIG_FILES, loadConfig } from './config-file.ts'
 export { formatDuration, parseDuration } from './duration.ts'
 export { type ConfigFault, ServiceError, type ServiceErrorCode, type ServiceErrorOptions } from './errors.ts'
 export type { Origin } from './given.ts'
-export type { AppKey, ConfigKey, LogFormat, LogLevel } from './keys.ts'
-export { createLogger, type LoggerOptions } from './logger.ts'
+export type { AppKey, ConfigKey, LogFormat, LogLevel, RateLimit } from './keys.ts'
+export { createLogger, type Logger, type LoggerOptions } from './logger.ts'
 export { didYouMean, nearest } from './nearest.ts'
+export { migrateSchema, schemaStatus } from './schema.ts'
+export type { GatewayState } from './senders.ts'
+export { openService, type OpenServiceOptions, type Service } from './service.ts'

@@ -4,6 +4,8 @@ import { prettyFactory } from 'pino-pretty'
 
 import type { LogFormat, LogLevel } from './keys.ts'
 
+export type { Logger } from 'pino'
+
 /** How and where to log. */
 export interface LoggerOptions {
   readonly level: LogLevel

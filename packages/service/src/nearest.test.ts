@@ -9,9 +9,11 @@ test.for([
   ['SENDER.CONNECTIONS', 'sender.connections'],
   ['connections', 'sender.connections'],
   ['log.levle', 'log.level'],
+  ['log.atempts', 'sender.attempts'],
   ['sen', 'sender.connections'],
   ['se', undefined],
   ['database.url', undefined],
+  ['x', undefined],
   ['', undefined],
 ] as const)('%s is nearest to %s', ([typed, name]) => expect(nearest(typed, names)).toBe(name))
 

@@ -2,12 +2,12 @@ import { parse, TomlError } from 'smol-toml'
 
 import type { ConfigFault } from './errors.ts'
 import type { Given, GivenApp, GivenKeys } from './given.ts'
-import { APP_KEYS, isAppKey, isConfigKey, KEYS } from './keys.ts'
+import { APP_KEYS, isAppKey, isConfigKey, type Key, KEYS } from './keys.ts'
 import { didYouMean } from './nearest.ts'
 
-/** Secrets are kept in files of their own, so the file of the configuration can be shown to anyone. */
-const APP_KEYS_OF_FILES = Object.keys(APP_KEYS).filter((key) => key !== 'passphrase')
-const SECTIONS = new Set(Object.keys(KEYS).map((key) => key.slice(0, key.indexOf('.'))))
+const KEYS_OF_FILES = namesInFiles(KEYS)
+const APP_KEYS_OF_FILES = namesInFiles(APP_KEYS)
+const SECTIONS = new Set(KEYS_OF_FILES.map((key) => key.slice(0, key.indexOf('.'))))
 
 /**
  * Reads the TOML text of a configuration file: which keys it gives, unknown ones to `faults`. Values are not checked.
@@ -21,7 +21,7 @@ export function readToml(text: string, file: string | undefined, keys: GivenKeys
       apps.push(...readApps(content, origin, faults))
     } else if (!SECTIONS.has(name)) {
       const kind = isTable(content) ? 'section' : 'key'
-      const known = isTable(content) ? [...SECTIONS, 'apps'] : Object.keys(KEYS)
+      const known = isTable(content) ? [...SECTIONS, 'apps'] : KEYS_OF_FILES
       faults.push({ key: name, detail: `no such ${kind}${didYouMean(name, known)}` })
     } else if (isTable(content)) {
       readSection(name, content, origin, keys, faults)
@@ -53,8 +53,8 @@ function readSection(
 ): void {
   for (const [last, raw] of Object.entries(content)) {
     const key = `${section}.${last}`
-    if (isConfigKey(key)) keys.set(key, { raw, ...origin })
-    else faults.push({ key, detail: `no such key${didYouMean(key, Object.keys(KEYS))}` })
+    if (isConfigKey(key) && KEYS_OF_FILES.includes(key)) keys.set(key, { raw, ...origin })
+    else faults.push({ key, detail: `no such key${didYouMean(key, KEYS_OF_FILES)}` })
   }
 }
 
@@ -71,6 +71,10 @@ function readApps(content: unknown, origin: Omit<Given, 'raw'>, faults: ConfigFa
     }
     return app
   })
+}
+
+function namesInFiles(keys: Readonly<Record<string, Key<unknown>>>): string[] {
+  return Object.entries(keys).flatMap(([name, { keptOut }]) => (keptOut ? [] : [name]))
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

@@ -9,6 +9,8 @@ const APP_KEY_NAMES = Object.keys(APP_KEYS).filter(isAppKey)
 const APP_NAMES = new Map(APP_KEY_NAMES.map((key) => [environmentName(`app.${key}`), key]))
 /** Read elsewhere: it names the file itself. */
 const FILE_NAME = 'LHSPN_CONFIG'
+const SECTIONS = new Set([...NAMES.values()].filter((key) => key.includes('.')).map((key) => key.replace(/\..*/, '')))
+const OUR_SECTION = new RegExp(`^(${[...SECTIONS, 'app'].map((section) => environmentName(section)).join('|')})_`)
 /** What Kubernetes sets in every pod for a service that is called lhspn, lhspn-app and so on. */
 const SERVICE_LINK = /_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$/
 
@@ -41,7 +43,7 @@ export function readVariables(
       const origin = { origin: 'environment', from: name } as const
       if (raw === undefined) continue
       if (key !== undefined) keys.set(key, { raw: fromText(KEYS[key], raw), ...origin })
-      else if (appKey !== undefined) app.set(appKey, { raw, ...origin })
+      else if (appKey !== undefined) app.set(appKey, { raw: fromText(APP_KEYS[appKey], raw), ...origin })
     }
   }
   if (app.size > 0) mergeApp(app, apps, faults)
@@ -51,7 +53,7 @@ export function readVariables(
 function refuseUnknown(name: string, faults: ConfigFault[]): void {
   if (SERVICE_LINK.test(name)) return
   const suggestion = didYouMean(name, [...NAMES.keys(), ...APP_NAMES.keys(), FILE_NAME])
-  if (suggestion !== '' || /^LHSPN_(SENDER|LOG|APP)_/.test(name)) {
+  if (suggestion !== '' || OUR_SECTION.test(name)) {
     faults.push({ key: name, detail: `no such variable${suggestion}` })
   }
 }
@@ -72,6 +74,7 @@ function contentOf(
 
 /** A variable is text; numbers and booleans are tried where text as such is not due. */
 function fromText(entry: Key<unknown>, text: string): unknown {
+  if (entry.holds === 'list') return text === '' ? [] : text.split(',').map((item) => item.trim())
   if (entry.schema.safeParse(text).success) return text
   if (text === 'true' || text === 'false') return text === 'true'
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text

@@ -1,0 +1,70 @@
+import type { FeedbackCount } from '@lhspn/dispatcher'
+import type { Logger } from 'pino'
+
+import { type Environment, ENVIRONMENTS } from './apps.ts'
+import type { AppConfig } from './config.ts'
+
+/** Reads the feedback services of all apps at once, and again after each `everyMs`. Failures are logged. */
+export class FeedbackSchedule {
+  readonly #read: (app: AppConfig, environment: Environment, signal: AbortSignal) => Promise<FeedbackCount>
+  readonly #targets: readonly (readonly [AppConfig, Environment])[]
+  readonly #everyMs: number
+  readonly #log: Logger
+  readonly #ending = new AbortController()
+  #round: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: {
+    readonly apps: readonly AppConfig[]
+    readonly everyMs: number
+    readonly read: (app: AppConfig, environment: Environment, signal: AbortSignal) => Promise<FeedbackCount>
+    readonly log: Logger
+  }) {
+    this.#read = options.read
+    this.#everyMs = options.everyMs
+    this.#log = options.log
+    this.#targets = options.apps.flatMap((app) =>
+      ENVIRONMENTS.filter((environment) => hasFeedback(app, environment)).map(
+        (environment) => [app, environment] as const,
+      ),
+    )
+  }
+
+  /** Begins; once is enough. */
+  start(): void {
+    if (this.#targets.length === 0 || this.#round !== undefined || this.#ending.signal.aborted) return
+    this.#next()
+  }
+
+  /** Breaks off what is being read; whatever was read is removed first. */
+  async close(): Promise<void> {
+    this.#ending.abort()
+    clearTimeout(this.#timer)
+    await this.#round
+  }
+
+  #next(): void {
+    this.#round = this.#readAll().then(() => {
+      if (this.#ending.signal.aborted) return
+      this.#timer = setTimeout(() => this.#next(), this.#everyMs)
+    })
+  }
+
+  async #readAll(): Promise<void> {
+    const { signal } = this.#ending
+    for (const [app, environment] of this.#targets) {
+      if (signal.aborted) return
+      const fields = { app: app.topic, environment }
+      try {
+        const count = await this.#read(app, environment, signal)
+        this.#log.info({ ...fields, ...count }, 'feedback: read')
+      } catch (error) {
+        if (!signal.aborted) this.#log.warn({ ...fields, err: error }, 'feedback: not read to its end')
+      }
+    }
+  }
+}
+
+function hasFeedback(app: AppConfig, environment: Environment): boolean {
+  return (environment === 'sandbox' ? app.sandboxFeedback : app.feedback) !== undefined
+}
