@@ -8,6 +8,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'packages/apns-simulator': ['@lhspn/apns-protocol'],
   'packages/database': [],
   'packages/device-store': ['@lhspn/apns-protocol', '@lhspn/database'],
+  'packages/dispatcher': ['@lhspn/apns-protocol', '@lhspn/database', '@lhspn/device-store', '@lhspn/sender'],
   'packages/sender': ['@lhspn/apns-protocol'],
   'packages/service': [
     '@lhspn/apns-protocol',
