@@ -17,7 +17,10 @@ export interface DispatcherOptions {
   readonly mismatchShare?: number
 }
 
-export type DeliverOptions = Pick<SendOptions, 'signal' | 'deadline'>
+export interface DeliverOptions extends Pick<SendOptions, 'signal' | 'deadline'> {
+  /** Told how many devices were marked as refused, whenever some were. */
+  readonly onRefused?: (devices: number) => void
+}
 
 /** What became of the devices that a feedback service named. */
 export interface FeedbackCount {
@@ -50,8 +53,8 @@ export class Dispatcher {
     this.#mismatchShare = mismatchShare
   }
 
-  /** How many devices a push addresses now. @throws DatabaseError */
-  count(push: Push): Promise<number> {
+  /** How many devices a push addresses now; undefined for a stream. @throws DatabaseError */
+  count(push: Push): Promise<number | undefined> {
     return countMembers(this.#store, push)
   }
 
@@ -63,7 +66,10 @@ export class Dispatcher {
    *   showed it, with no device of that chunk marked
    * @throws SenderError, DatabaseError after the outcomes that there are
    */
-  async *deliver(push: Push, options: DeliverOptions = {}): AsyncGenerator<readonly Outcome[], void, undefined> {
+  async *deliver(
+    push: Push,
+    { onRefused = () => undefined, ...options }: DeliverOptions = {},
+  ): AsyncGenerator<readonly Outcome[], void, undefined> {
     await this.#checkAudience(push)
     const sender = await this.#senderFor(push.app, push.environment)
     const refusals = new Refusals(this.#chunkSize, this.#mismatchShare)
@@ -82,11 +88,11 @@ export class Dispatcher {
         error = refusals.mismatch(push.app, push.environment)
         mismatch.abort()
       }
-      if (error === undefined && refusals.complete) await this.#mark(push, sender, refusals.take())
+      if (error === undefined && refusals.complete) onRefused(await this.#mark(push, sender, refusals.take()))
       yield outcomes
     }
     if (error !== undefined) throw error
-    await this.#mark(push, sender, refusals.take())
+    onRefused(await this.#mark(push, sender, refusals.take()))
   }
 
   /**
@@ -118,7 +124,7 @@ export class Dispatcher {
   async #checkAudience(push: Push): Promise<void> {
     if (push.maxAudience === undefined) return
     const count = await this.count(push)
-    if (count <= push.maxAudience) return
+    if (count === undefined || count <= push.maxAudience) return
     throw new DispatcherError(
       'audience-too-large',
       `The audience has ${count} devices, ${push.maxAudience} may be; nothing was sent`,
@@ -136,10 +142,12 @@ export class Dispatcher {
     }
   }
 
-  async #mark({ app, environment }: Push, sender: Sender, refusals: readonly Refusal[]): Promise<void> {
-    if (!this.#proven.has(sender)) return
+  async #mark({ app, environment }: Push, sender: Sender, refusals: readonly Refusal[]): Promise<number> {
+    if (!this.#proven.has(sender)) return 0
+    let marked = 0
     for (let at = 0; at < refusals.length; at += MARKS) {
-      await this.#store.refuse(app, environment, refusals.slice(at, at + MARKS))
+      marked += await this.#store.refuse(app, environment, refusals.slice(at, at + MARKS))
     }
+    return marked
   }
 }

@@ -5,21 +5,26 @@ import type { Push } from './push.ts'
 /** Duplicates are found among so many tokens of an audience; beyond, the memory for it would have no bound. */
 const MOST_REMEMBERED = 1_000_000
 
-/** How many devices a push addresses now. */
-export async function countMembers(store: DeviceStore, push: Push): Promise<number> {
+/** How many devices a push addresses now; undefined where nobody can know. */
+export async function countMembers(store: DeviceStore, push: Push): Promise<number | undefined> {
   const { audience, ...scope } = scopeOf(push)
+  if ('stream' in audience) return undefined
   if ('tokens' in audience) return new Set(audience.tokens).size
   return store.count({ ...scope, ...filterOf(audience), refused: false })
 }
 
 /**
- * Streams the tokens that a push addresses, in arrays of at most `size`: explicit ones as they are, each once; else the
- * devices that match, without refused ones and those of platforms that are not Apple's.
+ * Streams the tokens that a push addresses, in arrays of at most `size`: explicit ones as they are, each once (those of a
+ * stream as often as they come); else the devices that match, without refused ones and those of platforms that are not Apple's.
  */
 export async function* members(store: DeviceStore, push: Push, size: number): AsyncGenerator<readonly string[]> {
   const { audience, ...scope } = scopeOf(push)
   if ('tokens' in audience) {
     yield* slices(unique(audience.tokens), size)
+    return
+  }
+  if ('stream' in audience) {
+    for await (const tokens of audience.stream) yield* slices(tokens, size)
     return
   }
   for await (const page of store.findTokens({ ...scope, ...filterOf(audience) })) {

@@ -72,6 +72,19 @@ describe('an audience', () => {
     expect(await collect(dispatcher().deliver(to))).toEqual({ accepted: [token(1), token(2)] })
   })
 
+  test('that is a stream is sent as it comes, however its arrays are cut, and cannot be counted', async () => {
+    async function* stream() {
+      yield tokens(2500)
+      yield []
+      yield [token(7)]
+    }
+    const to = push({ audience: { stream: stream() } })
+    expect(await dispatcher().count(to)).toBeUndefined()
+    const { accepted = [] } = await collect(dispatcher().deliver(to))
+    expect(accepted.length).toBe(2501)
+    expect(apple.journal.acceptedTimes(token(7))).toBe(2)
+  })
+
   test('that is too large is refused before anything is sent', async () => {
     await register(tokens(3))
     await expect(collect(dispatcher().deliver(push({ maxAudience: 2 })))).rejects.toMatchObject({
@@ -144,8 +157,11 @@ describe('rejected tokens', () => {
   test('are marked chunk by chunk, so that a long push holds none of them for long', async () => {
     apple.script(reject(token(5), token(2000)))
     await register(tokens(2500))
-    await collect(dispatcher({ chunkSize: 1000 }).deliver(push()))
+    const told: number[] = []
+    await collect(dispatcher({ chunkSize: 1000 }).deliver(push(), { onRefused: (devices) => told.push(devices) }))
     expect(await store.count({ app: APP, refused: true })).toBe(2)
+    expect(told.reduce((sum, devices) => sum + devices, 0)).toBe(2)
+    expect(told.length).toBeGreaterThan(1)
   })
 })
 
