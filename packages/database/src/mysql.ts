@@ -1,3 +1,5 @@
+import { connect, type Socket } from 'node:net'
+
 import { createPool } from 'mysql2'
 import type { Pool, PoolConnection, ResultSetHeader } from 'mysql2/promise'
 
@@ -30,6 +32,8 @@ const LOCK_NAME = "CONCAT('lhspn.', LEFT(SHA2(DATABASE(), 256), 40))"
 export class MysqlEngine implements Engine {
   readonly dialect = MYSQL
   readonly #pool: Pool
+  /** Those that are open or opening: the driver has no way to give up on one that opens. */
+  readonly #sockets = new Set<Socket>()
   #closed = false
 
   constructor(address: MysqlAddress) {
@@ -42,6 +46,7 @@ export class MysqlEngine implements Engine {
       connectTimeout: CONNECT_MS,
       supportBigNumbers: true,
       decimalNumbers: true,
+      stream: () => this.#openSocket(address),
     })
     pool.on('connection', (connection) => {
       for (const setting of SESSION_SETTINGS)
@@ -53,13 +58,20 @@ export class MysqlEngine implements Engine {
     this.#pool = pool.promise()
   }
 
-  /** @throws DatabaseError `unreachable`, `access-denied` */
-  async connect(): Promise<void> {
-    const connection = await this.#acquire()
+  /** Finds out whether the server can be reached. @throws DatabaseError `unreachable`, `access-denied` */
+  async connect(signal: AbortSignal | undefined): Promise<void> {
+    const abort = () => {
+      for (const socket of this.#sockets) socket.destroy()
+    }
+    signal?.addEventListener('abort', abort, { once: true })
     try {
-      await run(connection, 'SELECT 1', [])
+      const connection = await this.#acquire()
+      await run(connection, 'SELECT 1', []).finally(() => connection.release())
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw error
     } finally {
-      connection.release()
+      signal?.removeEventListener('abort', abort)
     }
   }
 
@@ -118,6 +130,13 @@ export class MysqlEngine implements Engine {
     if (this.#closed) return
     this.#closed = true
     await this.#pool.end()
+  }
+
+  #openSocket({ host, port }: MysqlAddress): Socket {
+    const socket = connect({ host, port, noDelay: true, keepAlive: true })
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    return socket
   }
 
   async #acquire(): Promise<PoolConnection> {

@@ -1,5 +1,4 @@
 import { type Database, EngineDatabase } from './database.ts'
-import type { Engine } from './engine.ts'
 import { databaseError } from './errors.ts'
 import { type MysqlAddress, MysqlEngine } from './mysql.ts'
 import { SqliteEngine } from './sqlite.ts'
@@ -25,9 +24,9 @@ export async function openDatabase(url: string, options: OpenDatabaseOptions = {
   if (url.startsWith('sqlite:')) return new EngineDatabase(await SqliteEngine.open(parseFile(url)))
   const engine = new MysqlEngine(parseAddress(url, password))
   try {
-    await untilAborted(engine.connect(), signal)
+    await engine.connect(signal)
   } catch (error) {
-    await close(engine)
+    await engine.close()
     throw error
   }
   return new EngineDatabase(engine)
@@ -63,23 +62,4 @@ function decode(text: string): string {
   } catch {
     throw databaseError('invalid-url', 'The MySQL URL has a % that escapes nothing')
   }
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  let abort: (() => void) | undefined
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort as () => void)
-    work.catch(() => undefined)
-  }
-}
-
-async function close(engine: Engine): Promise<void> {
-  await engine.close().catch(() => undefined)
 }

@@ -33,17 +33,20 @@ export class SqliteEngine implements Engine {
   #tail: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  private constructor(writer: Connection, reader: Connection | undefined) {
+  readonly #busyMs: number
+
+  private constructor(writer: Connection, reader: Connection | undefined, busyMs: number) {
     this.#writer = writer
     this.#reader = reader
+    this.#busyMs = busyMs
   }
 
   /** @throws DatabaseError `unreachable`, `access-denied`, `busy`, `failed` (no database) */
-  static async open(file: string): Promise<SqliteEngine> {
+  static async open(file: string, { busyMs = BUSY_MS } = {}): Promise<SqliteEngine> {
     const writer = await Connection.open(file)
-    if (file === ':memory:') return new SqliteEngine(writer, undefined)
+    if (file === ':memory:') return new SqliteEngine(writer, undefined, busyMs)
     try {
-      return new SqliteEngine(writer, await Connection.open(file))
+      return new SqliteEngine(writer, await Connection.open(file), busyMs)
     } catch (error) {
       writer.close()
       throw error
@@ -51,16 +54,16 @@ export class SqliteEngine implements Engine {
   }
 
   async execute(sql: string, parameters: readonly Parameter[]): Promise<Answer> {
-    const deadline = performance.now() + BUSY_MS
+    const deadline = performance.now() + this.#busyMs
     const reader = this.#reader
     if (reader !== undefined && /^\s*SELECT\b/i.test(sql)) {
       this.#assertOpen()
       await this.#slice.turn()
-      return untilFree(() => this.#slice.spend(() => reader.execute(sql, parameters)), deadline)
+      return untilFree(() => reader.execute(sql, parameters), deadline)
     }
     return this.#alone(async () => {
       await this.#slice.turn()
-      return untilFree(() => this.#slice.spend(() => this.#writer.execute(sql, parameters)), deadline)
+      return untilFree(() => this.#writer.execute(sql, parameters), deadline)
     })
   }
 
@@ -75,7 +78,7 @@ export class SqliteEngine implements Engine {
       try {
         const result = await work(this.#statements)
         await this.#slice.turn()
-        await untilFree(() => this.#control('COMMIT'), performance.now() + BUSY_MS)
+        await untilFree(() => this.#control('COMMIT'), performance.now() + this.#busyMs)
         return result
       } catch (error) {
         this.#rollBack()
@@ -85,7 +88,7 @@ export class SqliteEngine implements Engine {
   }
 
   exclusive<T>(work: (statements: Statements) => Promise<T>): Promise<T> {
-    return this.transaction(work, performance.now() + BUSY_MS)
+    return this.transaction(work, performance.now() + this.#busyMs)
   }
 
   async now(): Promise<number> {
@@ -103,13 +106,13 @@ export class SqliteEngine implements Engine {
   readonly #statements: Statements = {
     execute: async (sql, parameters) => {
       await this.#slice.turn()
-      return this.#slice.spend(() => this.#writer.execute(sql, parameters))
+      return this.#writer.execute(sql, parameters)
     },
     executeMany: async (sql, rows) => {
       for (const parameters of rows) {
         const turn = this.#slice.turn()
         if (turn !== undefined) await turn
-        this.#slice.spend(() => this.#writer.execute(sql, parameters))
+        this.#writer.execute(sql, parameters)
       }
     },
   }
@@ -125,7 +128,7 @@ export class SqliteEngine implements Engine {
   }
 
   #control(sql: string): void {
-    this.#slice.spend(() => this.#writer.execute(sql, []))
+    this.#writer.execute(sql, [])
   }
 
   #rollBack(): void {
@@ -199,30 +202,22 @@ class Connection {
   }
 }
 
-/** Counts the time that SQLite took out of the present turn of the event loop. */
+/** Sees to it that statement after statement, none of which ever waits, does not become one long turn of the event loop. */
 class Slice {
-  #spent = 0
+  #start = 0
   #next: Promise<void> | undefined
 
-  spend<T>(work: () => T): T {
-    const start = performance.now()
-    try {
-      return work()
-    } finally {
-      this.#spent += performance.now() - start
-      this.#next ??= new Promise((resolve) => {
-        setImmediate(() => {
-          this.#spent = 0
-          this.#next = undefined
-          resolve()
-        })
-      })
-    }
-  }
-
-  /** Resolves in the next turn if this one has given enough. */
+  /** Resolves in the next turn if this one has lasted long enough; else there is nothing to wait for. */
   turn(): Promise<void> | undefined {
-    return this.#spent >= SLICE_MS ? this.#next : undefined
+    if (this.#next !== undefined) return performance.now() - this.#start < SLICE_MS ? undefined : this.#next
+    this.#start = performance.now()
+    this.#next = new Promise((resolve) => {
+      setImmediate(() => {
+        this.#next = undefined
+        resolve()
+      })
+    })
+    return undefined
   }
 }
 

@@ -101,10 +101,11 @@ async function readRows<R>(session: Session, search: Search, columns: string, id
   const { appId, environment, withheld } = search
   const first = ids[0] as number
   const last = ids.at(-1) as number
+  // The plus keeps SQLite from an index on these columns, where it would read all devices of the app.
   const conditions = [
-    'app_id = ?',
-    environment === undefined ? '' : ` AND environment = ${environment}`,
-    withheld.length === ANY_WITHHELD.length ? '' : ` AND withheld IN (${withheld.join(', ')})`,
+    '+app_id = ?',
+    environment === undefined ? '' : ` AND +environment = ${environment}`,
+    withheld.length === ANY_WITHHELD.length ? '' : ` AND +withheld IN (${withheld.join(', ')})`,
   ].join('')
   const select = `SELECT ${columns} FROM device ${session.dialect.forceIndex('PRIMARY')} WHERE ${conditions}`
   if (last - first < ids.length * DENSE) {
