@@ -235,5 +235,5 @@ function toApiKey(row: Row): ApiKey {
 }
 
 function isName(name: string): boolean {
-  return [...name].length <= MAX_NAME_LENGTH && !/[\p{Cc}\p{Cs}]/u.test(name)
+  return Array.from(name).length <= MAX_NAME_LENGTH && !/[\p{Cc}\p{Cs}]/u.test(name)
 }

@@ -44,10 +44,12 @@ export class FeedbackSchedule {
   }
 
   #next(): void {
-    this.#round = this.#readAll().then(() => {
-      if (this.#ending.signal.aborted) return
-      this.#timer = setTimeout(() => this.#next(), this.#everyMs)
-    })
+    this.#round = this.#readAllAndWait()
+  }
+
+  async #readAllAndWait(): Promise<void> {
+    await this.#readAll()
+    if (!this.#ending.signal.aborted) this.#timer = setTimeout(() => this.#next(), this.#everyMs)
   }
 
   async #readAll(): Promise<void> {

@@ -9,9 +9,11 @@ export {
   type Scope,
   SCOPES,
 } from './api-keys.ts'
+export { type AppDescription, describeApp, type EnvironmentDescription } from './app-description.ts'
 export { ENVIRONMENTS, type Environment, findApp, openFeedback, openSender, readCertificate, serverOf } from './apps.ts'
 export { type AppConfig, type Config, type ConfigSources, parseConfig, type Setting } from './config.ts'
 export { chooseConfigFile, CONFIG_FILES, loadConfig } from './config-file.ts'
+export { type Check, type DoctorOptions, examine, type Verdict } from './doctor.ts'
 export { formatDuration, parseDuration } from './duration.ts'
 export { type ConfigFault, ServiceError, type ServiceErrorCode, type ServiceErrorOptions } from './errors.ts'
 export type { Origin } from './given.ts'

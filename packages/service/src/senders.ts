@@ -67,8 +67,11 @@ export class Senders {
 
   /** Resolves when nothing is in flight and every connection is closed. */
   async close(): Promise<void> {
-    const senders = await Promise.allSettled([...this.#slots.values()].map(({ sender }) => sender))
-    await Promise.all(senders.map((opened) => (opened.status === 'fulfilled' ? opened.value.close() : undefined)))
+    const closings = [...this.#slots.values()].map(async ({ sender }) => {
+      const opened = await sender.catch(() => undefined)
+      await opened?.close()
+    })
+    await Promise.all(closings)
   }
 
   #onEvent(app: string, environment: Environment, event: SenderEvent): void {

@@ -1,0 +1,28 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+
+import { document, type Endpoint, type Env } from './endpoint.ts'
+
+/** Puts the document together from the routes' own schemas. */
+export function createDocument(
+  app: OpenAPIHono<Env>,
+  endpoints: readonly Endpoint[],
+  basePath: string,
+  version: string,
+) {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key of scope register, send or admin; each may do what those before it may.',
+  })
+  for (const endpoint of endpoints) document(app, endpoint)
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'LHSPN',
+      version,
+      description: 'Registers devices, and sends push notifications to those that match.',
+      license: { name: 'MIT' },
+    },
+    servers: [{ url: basePath === '' ? '/' : basePath }],
+  })
+}
