@@ -41,7 +41,8 @@ test('a server that is not there is unreachable', async () => {
   await expect(openDatabase(`mysql://root@127.0.0.1:${port}/x`)).rejects.toMatchObject({ code: 'unreachable' })
 })
 
-test('the wait for a server that does not answer can be ended', async () => {
+// The driver would give up by itself after 10 s.
+test('the wait for a server that does not answer can be ended', { timeout: 5000 }, async () => {
   const silent = createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void silent.close())
   await once(silent, 'listening')

@@ -121,6 +121,12 @@ test('whoever finds a SQLite file locked waits for it, and holds nothing up', as
   expect(await readCounters(one)).toEqual([2])
 })
 
+test('SQLite keeps a journal that readers do not wait for, and flushes every commit', async () => {
+  const database = await open(await freshSqliteUrl())
+  expect(await database.query('PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }])
+  expect(await database.query('PRAGMA synchronous')).toEqual([{ synchronous: 2 }])
+})
+
 test('a SQLite file that stays locked is busy', async () => {
   const url = await freshSqliteUrl()
   const database = await open(url)

@@ -374,7 +374,8 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
   })
 
   test('writes in an open transaction last if it does', async () => {
-    const store = await openStore(await freshUrl())
+    const url = await freshUrl()
+    const store = await openStore(url)
     await store.save([1, 2, 3].map((n) => ({ app: APP, token: token(n) })))
     const fault = new Error('mine')
     const work = (fail: boolean) =>
@@ -394,6 +395,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     )
     await work(false)
     expect(await store.count({ app: 'com.example.new' })).toBe(1)
+    expect(await (await openStore(url)).count({ app: 'com.example.new' })).toBe(1)
     expect(await store.get(APP, token(1))).toMatchObject({ badge: 1, attributes: { a: 1 } })
     expect(await tokensOf(store, { refused: true })).toEqual([token(3)])
     expect(await store.get(APP, token(2))).toBeUndefined()

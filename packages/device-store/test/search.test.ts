@@ -9,6 +9,7 @@ const pair = fc.oneof(
   fc.tuple(fc.constantFrom('a', 'b'), fc.constantFrom(0, 1, 2, '0', true)),
   fc.tuple(fc.constant('rare'), fc.nat(20)),
   fc.tuple(fc.constant('third'), fc.nat(3)),
+  fc.constant(['every', true] as const),
 )
 const filter = fc.letrec<{ filter: Filter }>((tie) => ({
   filter: fc.oneof(
@@ -30,6 +31,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
         a: values[n % 5] as number,
         b: values[Math.floor(n / 1500)] as number,
         third: n % 3,
+        every: true,
         ...(n % 97 === 0 ? { rare: Math.floor(n / 97) % 20 } : {}),
       }
     })
@@ -48,6 +50,14 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       {
         numRuns: 25,
         examples: [
+          [
+            {
+              all: [
+                ['rare', 3],
+                ['every', true],
+              ],
+            },
+          ],
           [
             {
               all: [
