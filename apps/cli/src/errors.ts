@@ -8,6 +8,10 @@ export type CommandErrorCode =
   | 'file-exists'
   /** The demo counted something that must not be. */
   | 'wrong-figure'
+  /** An address of the configuration is taken, or not ours. */
+  | 'unusable-address'
+  /** There is no such device or key. */
+  | 'not-found'
 
 /** One thing wrong in the input. */
 export interface InputFault {
@@ -15,7 +19,7 @@ export interface InputFault {
   readonly flag?: string
   /** JSON pointer into the file or value that the flag gives. */
   readonly pointer?: string
-  /** Line of stdin, from 1. */
+  /** Line of the input, from 1. */
   readonly line?: number
   /** What is wrong and what was due. */
   readonly detail: string

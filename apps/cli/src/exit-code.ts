@@ -1,7 +1,9 @@
 import type { ProtocolErrorCode } from '@lhspn/apns-protocol'
 import type { SimulatorErrorCode } from '@lhspn/apns-simulator'
+import type { DeviceStoreErrorCode } from '@lhspn/device-store'
+import type { DispatcherErrorCode } from '@lhspn/dispatcher'
 import type { SenderErrorCode } from '@lhspn/sender'
-import type { ServiceErrorCode } from '@lhspn/service'
+import type { DatabaseErrorCode, ServiceErrorCode } from '@lhspn/service'
 
 import type { CommandErrorCode } from './errors.ts'
 
@@ -13,13 +15,13 @@ export const EXIT = {
   ourFault: 1,
   /** Refused input. */
   refused: 2,
-  /** Ended, but not every notification was accepted. */
+  /** Ended, but not every notification was accepted, or not every line taken. */
   notAll: 3,
-  /** There is no such app. */
+  /** There is no such app, device or key. */
   notFound: 4,
-  /** Configuration or credentials at fault. */
+  /** Configuration or credentials at fault, or a failed check of the doctor. */
   configuration: 5,
-  /** The gateway or the feedback service cannot be reached. */
+  /** The database, the gateway or the feedback service cannot be reached. */
   unreachable: 6,
   /** Cut short by SIGINT. */
   interrupted: 130,
@@ -30,7 +32,15 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 /** Every code of every package that a command may meet. */
-type ErrorCode = CommandErrorCode | ServiceErrorCode | SenderErrorCode | SimulatorErrorCode | ProtocolErrorCode
+type ErrorCode =
+  | CommandErrorCode
+  | ServiceErrorCode
+  | DispatcherErrorCode
+  | DeviceStoreErrorCode
+  | DatabaseErrorCode
+  | SenderErrorCode
+  | SimulatorErrorCode
+  | ProtocolErrorCode
 
 /** A code of any package without a line here does not compile. */
 const EXIT_CODES = {
@@ -38,11 +48,36 @@ const EXIT_CODES = {
   'unwritable-file': EXIT.refused,
   'file-exists': EXIT.refused,
   'wrong-figure': EXIT.ourFault,
+  'not-found': EXIT.notFound,
+  'unusable-address': EXIT.configuration,
 
   'invalid-configuration': EXIT.configuration,
   'unreadable-file': EXIT.configuration,
   'unknown-app': EXIT.notFound,
   'app-not-configured': EXIT.configuration,
+  'invalid-key': EXIT.refused,
+
+  'audience-too-large': EXIT.refused,
+  'environment-mismatch': EXIT.configuration,
+
+  'invalid-registration': EXIT.refused,
+  'invalid-changes': EXIT.refused,
+  'invalid-attributes': EXIT.refused,
+  'invalid-filter': EXIT.refused,
+  'invalid-audience': EXIT.refused,
+  'invalid-token': EXIT.refused,
+  'invalid-cursor': EXIT.refused,
+  'invalid-table': EXIT.refused,
+
+  'invalid-url': EXIT.configuration,
+  'access-denied': EXIT.configuration,
+  'schema-too-new': EXIT.configuration,
+  'schema-too-old': EXIT.configuration,
+  busy: EXIT.unreachable,
+  'connection-lost': EXIT.unreachable,
+  deadlock: EXIT.unreachable,
+  failed: EXIT.unreachable,
+  constraint: EXIT.ourFault,
 
   // of the sender and of the simulator; what a person can type is checked before it gets there
   'invalid-options': EXIT.ourFault,

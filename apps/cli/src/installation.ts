@@ -1,3 +1,4 @@
+import { parseDeviceToken } from '@lhspn/apns-protocol'
 import {
   type AppConfig,
   type Config,
@@ -36,4 +37,14 @@ export function readEnvironment(text: string | undefined, faults: InputFault[]):
   const detail = `must be production or sandbox, not "${text}"${didYouMean(text ?? '', ENVIRONMENTS)}`
   faults.push({ flag: '--environment', detail })
   return 'production'
+}
+
+/** Reads a device token in whatever spelling; `''` where it is none, which goes to `faults`. */
+export function readToken(flag: string, text: string, faults: InputFault[]): string {
+  try {
+    return parseDeviceToken(text)
+  } catch (error) {
+    faults.push({ flag, detail: error instanceof Error ? error.message : String(error) })
+    return ''
+  }
 }

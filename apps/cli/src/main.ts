@@ -20,8 +20,18 @@ const COMMANDS = {
   },
   init: {
     usage: '',
-    summary: 'write lhspn.toml',
+    summary: 'write lhspn.toml, make the database, print the first admin key',
     load: async () => (await import('./commands/init.ts')).initCommand,
+  },
+  doctor: {
+    usage: '',
+    summary: 'check the installation end to end',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  },
+  serve: {
+    usage: '',
+    summary: 'the HTTP API, until a signal ends it',
+    load: async () => (await import('./commands/serve.ts')).serveCommand,
   },
   apps: {
     usage: '',
@@ -30,12 +40,27 @@ const COMMANDS = {
   },
   send: {
     usage: '[TEXT]',
-    summary: 'send a notification to device tokens, and follow it to its end',
+    summary: 'send a notification to devices, and follow it to its end',
     load: async () => (await import('./commands/send.ts')).sendCommand,
+  },
+  devices: {
+    usage: '',
+    summary: 'list, show, save, delete or import devices',
+    load: async () => (await import('./commands/devices.ts')).devicesCommand,
+  },
+  keys: {
+    usage: '',
+    summary: 'list, make or delete keys to the HTTP API',
+    load: async () => (await import('./commands/keys.ts')).keysCommand,
+  },
+  migrate: {
+    usage: '',
+    summary: 'bring the database up to date, or import the devices of LHSPNservice',
+    load: async () => (await import('./commands/migrate.ts')).migrateCommand,
   },
   feedback: {
     usage: '',
-    summary: 'read the feedback service now',
+    summary: 'read the feedback service now, and remove the devices that it names',
     load: async () => (await import('./commands/feedback.ts')).feedbackCommand,
   },
   explain: {

@@ -50,6 +50,10 @@ export class Output {
     return this.#stdoutGone
   }
 
+  get stdoutIsTerminal(): boolean {
+    return this.#stdout.isTTY === true
+  }
+
   get stderrIsTerminal(): boolean {
     return this.#stderr.isTTY === true
   }
@@ -114,6 +118,12 @@ export class Output {
     this.#progressAt = now
     this.#progressShown = true
     this.#stderr.write(`\r\u001b[K${text()}`)
+  }
+
+  /** A question on the terminal; the answer comes on the same line. */
+  prompt(text: string): void {
+    this.#clearProgress()
+    this.#stderr.write(text)
   }
 
   /** Ends what is unfinished on the terminal. */

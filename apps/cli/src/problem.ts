@@ -27,6 +27,11 @@ const KINDS = {
   [EXIT.unreachable]: { type: '/problems/unavailable', title: 'A server cannot be reached', status: 503 },
 } as const satisfies Record<FailingExitCode, Omit<Problem, 'detail' | 'remedy'>>
 
+/** Codes whose kind is a narrower one than that of their exit code. */
+const NARROWER: Readonly<Record<string, Omit<Problem, 'detail' | 'remedy'>>> = {
+  'audience-too-large': { type: '/problems/audience-too-large', title: 'The audience is too large', status: 422 },
+}
+
 /** Turns whatever was thrown into a problem. */
 export function problemOf(error: unknown): Problem {
   const exitCode = exitCodeOf(error)
@@ -37,7 +42,7 @@ export function problemOf(error: unknown): Problem {
   }
   const errors = error.faults ?? []
   return {
-    ...kind,
+    ...(NARROWER[error.code] ?? kind),
     code: error.code,
     detail: error.message,
     remedy: error.remedy,

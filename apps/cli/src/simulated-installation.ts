@@ -41,6 +41,9 @@ export async function writeInstallation(directory: string, simulator: Simulator)
   await writeFile(
     installation.config,
     `${MARK}
+[database]
+url = "sqlite:lhspn.db"
+
 [[apps]]
 topic = "${SIMULATED_TOPIC}"
 certificate = "push.pem"

@@ -11,7 +11,9 @@ import { EXIT, type ExitCode } from '../exit-code.ts'
 import { describeApp, rowsOf } from './description.ts'
 
 /** The flags of `apps add`; each is the key of the `[[apps]]` block that it writes. */
-export type AddFlags = { readonly [Key in Exclude<keyof AppConfig, 'topic' | 'passphrase'>]?: string | undefined }
+export type AddFlags = {
+  readonly [Key in Exclude<keyof AppConfig, 'topic' | 'passphrase' | 'trustedAttributes'>]?: string | undefined
+}
 
 const FLAGS = {
   certificate: '--certificate',

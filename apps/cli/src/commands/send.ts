@@ -1,19 +1,26 @@
 import { Command } from '@commander-js/extra-typings'
 
 import type { Context, Run } from '../context.ts'
-import { EXIT, type ExitCode } from '../exit-code.ts'
+import type { ExitCode } from '../exit-code.ts'
+import { collect } from '../flags.ts'
 import { showExamples } from '../help.ts'
 import type { SendFlags } from '../send/request.ts'
 
-/** `lhspn send`: one content to any number of device tokens, followed to its end. */
+/** `lhspn send`: one content to device tokens or to devices of the registry, followed to its end. */
 export function sendCommand(run: Run) {
   const command = new Command('send')
     .argument('[TEXT]', 'what the alert says')
     .option('--to <TOKEN>', 'a device token; repeatable; - reads one a line from stdin', collect)
+    .option('--all', 'every device of the app and environment')
+    .option('--where <K=V>', 'devices with all of these attributes; K:=V takes V as JSON; repeatable', collect)
+    .option('--any <K=V>', 'devices with at least one of these attributes; repeatable', collect)
+    .option('--not <K=V>', 'devices with none of these attributes; repeatable', collect)
+    .option('--filter <JSON>', 'any nesting of pairs, any, all and not, instead of those three')
+    .option('--max-audience <N>', 'send nothing if there are more devices; due where nobody can confirm the count')
     .option('--title <TEXT>', 'title of the alert')
     .option('--subtitle <TEXT>', 'subtitle of the alert')
     .option('--sound <NAME>', 'sound file in the app, or default')
-    .option('--badge <N>', 'number on the icon; 0 removes it')
+    .option('--badge <N>', 'number on the icon, 0 removes it; or increment, one up on each device')
     .option('--thread-id <ID>', 'groups notifications on the device')
     .option('--category <ID>', 'names the actions that the app offers')
     .option('--data <K=V>', 'a key of your own beside aps; K:=V takes V as JSON; repeatable', collect)
@@ -29,28 +36,21 @@ export function sendCommand(run: Run) {
     .action((text, options) => run((context) => send(text, options, context)))
   showExamples(command, [
     ['lhspn send --to $TOKEN "Hello"', 'an alert to one device'],
-    ['lhspn send --to - --title Sale "Starts now" < tokens.txt', 'to any number, one token a line'],
-    ['lhspn send --to $TOKEN --payload push.json --dry-run', 'what would be sent'],
+    ['lhspn send --where plan=pro --title Sale "Starts now"', 'to the devices that match'],
+    ['lhspn send --all --payload push.json --dry-run', 'how many, and what would be sent'],
   ])
   return command
 }
 
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, value]
-}
-
-async function send(
-  text: string | undefined,
-  flags: SendFlags & { readonly dryRun?: true | undefined },
-  context: Context,
-): Promise<ExitCode> {
-  const [{ readSendRequest }, { scopeOf }, { sendRequest }, { preview }] = await Promise.all([
+async function send(text: string | undefined, flags: SendFlags, context: Context): Promise<ExitCode> {
+  const [{ readSendRequest }, { scopeOf }, { sendRequest }, { preview }, { mayAsk }] = await Promise.all([
     import('../send/request.ts'),
     import('../installation.ts'),
     import('../send/send-request.ts'),
     import('../send/preview.ts'),
+    import('../confirmation.ts'),
   ])
-  const request = await readSendRequest(text, flags, context.stdin, Date.now())
+  const request = await readSendRequest(text, flags, context.stdin, Date.now(), mayAsk(context))
   const scope = scopeOf(context, flags.app, request.environment)
   const { output } = context
   for (const { flag = 'payload', pointer = '', detail } of request.warnings) {
@@ -58,7 +58,5 @@ async function send(
   }
   if (request.duplicates > 0)
     output.note(`${request.duplicates} of the tokens are there more than once; each is sent to once.`)
-  if (flags.dryRun !== true) return sendRequest(request, scope, context)
-  await preview(request, scope, context)
-  return EXIT.done
+  return flags.dryRun === true ? preview(request, scope, context) : sendRequest(request, scope, context)
 }

@@ -58,8 +58,8 @@ test('a whole payload stays as it is', () => {
 })
 
 test.for<[flags: ContentFlags, fault: string | RegExp]>([
-  [{ badge: '1.5' }, '--badge: must be a whole number from 0 to 2147483647, not "1.5"'],
-  [{ badge: '99999999999' }, '--badge: must be a whole number from 0 to 2147483647, not "99999999999"'],
+  [{ badge: '1.5' }, '--badge: must be a whole number from 0 to 2147483647, or increment, not "1.5"'],
+  [{ badge: '99999999999' }, '--badge: must be a whole number from 0 to 2147483647, or increment, not "99999999999"'],
   [{ data: ['novalue'] }, '--data: must be KEY=VALUE or KEY:=JSON, not "novalue"'],
   [{ data: ['=x'] }, '--data: must be KEY=VALUE or KEY:=JSON, not "=x"'],
   [{ data: ['aps=x'] }, /^--data: cannot be aps/],

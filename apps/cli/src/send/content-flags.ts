@@ -10,6 +10,7 @@ import {
 import { didYouMean, parseDuration } from '@lhspn/service'
 
 import type { InputFault } from '../errors.ts'
+import { readPair } from '../pair.ts'
 
 /** The flags of `send` that make up a content, as they were typed. */
 export interface ContentFlags {
@@ -29,9 +30,13 @@ export interface ContentFlags {
 /** A content that the gateway takes, or every reason why it does not. */
 export interface ReadContent {
   readonly content: Content | undefined
+  /** Whether each device's badge counts up by one; a number is in the payload. */
+  readonly badge: 'increment' | undefined
   readonly faults: readonly InputFault[]
   readonly warnings: readonly InputFault[]
 }
+
+const INCREMENT = 'increment'
 
 /**
  * Makes a content of flags, or of Apple's JSON and the flags about delivery, and checks it for the gateway.
@@ -51,14 +56,16 @@ export function readContent(
   const pushType = readType(flags, faults)
   const priority = readPriority(flags.priority, faults)
   const expiration = readExpiration(flags.expiration ?? '24h', now, faults)
+  const badge = flags.badge === INCREMENT ? INCREMENT : undefined
   // what was not understood is not judged a second time
-  if (faults.length > 0) return { content: undefined, faults, warnings: [] }
+  if (faults.length > 0) return { content: undefined, badge, faults, warnings: [] }
   const content = { payload, ...(pushType && { pushType }), ...(priority !== undefined && { priority }), expiration }
   const place = (fault: Fault): InputFault => placeInFlags(fault, payloadText !== undefined)
-  const { errors, warnings } = checkContent(content, 'gateway')
+  const { errors, warnings } = checkContent(content, 'gateway', { badge: badge !== undefined })
   return {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it was checked in the line above
     content: errors.length > 0 ? undefined : (content as Content),
+    badge,
     faults: errors.map(place),
     warnings: warnings.map(place),
   }
@@ -78,7 +85,7 @@ function payloadOf(text: string | undefined, flags: ContentFlags, faults: InputF
     ...(background === true && { 'content-available': 1 }),
   }
   const data = readData(flags.data ?? [], faults)
-  if (Object.keys(aps).length === 0 && faults.length === 0) {
+  if (Object.keys(aps).length === 0 && flags.badge !== INCREMENT && faults.length === 0) {
     const detail = 'nothing to send: give a text, a flag such as --title or --badge, --background, or --payload'
     faults.push({ flag: 'TEXT', detail })
   }
@@ -104,7 +111,7 @@ function refuseBeside(text: string | undefined, flags: ContentFlags, faults: Inp
     ['--title', flags.title],
     ['--subtitle', flags.subtitle],
     ['--sound', flags.sound],
-    ['--badge', flags.badge],
+    ['--badge', flags.badge === INCREMENT ? undefined : flags.badge],
     ['--thread-id', flags.threadId],
     ['--category', flags.category],
     ['--data', flags.data?.[0]],
@@ -116,38 +123,33 @@ function refuseBeside(text: string | undefined, flags: ContentFlags, faults: Inp
 }
 
 function readBadge(text: string | undefined, faults: InputFault[]): number | undefined {
-  if (text === undefined) return undefined
-  if (/^\d{1,10}$/.test(text) && Number(text) <= MAX_BADGE) return Number(text)
-  faults.push({ flag: '--badge', detail: `must be a whole number from 0 to ${MAX_BADGE}, not "${text}"` })
-  return undefined
+  if (text === undefined || text === INCREMENT) return undefined
+  const badge = parseBadge(text)
+  if (badge === undefined) {
+    faults.push({
+      flag: '--badge',
+      detail: `must be a whole number from 0 to ${MAX_BADGE}, or increment, not "${text}"`,
+    })
+  }
+  return badge
 }
 
-/** `K=V` takes V as a string, `K:=V` as JSON. */
+/** A badge as it is typed; undefined if it is none. */
+export function parseBadge(text: string): number | undefined {
+  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_BADGE ? Number(text) : undefined
+}
+
 function readData(pairs: readonly string[], faults: InputFault[]): Record<string, JsonValue> {
   const data: Record<string, JsonValue> = {}
-  for (const pair of pairs) {
-    const at = pair.indexOf('=')
-    const isJson = at > 0 && pair[at - 1] === ':'
-    const key = pair.slice(0, isJson ? at - 1 : at)
-    const value = pair.slice(at + 1)
-    if (at < 0 || key === '') faults.push({ flag: '--data', detail: `must be KEY=VALUE or KEY:=JSON, not "${pair}"` })
-    else if (key === 'aps')
+  for (const text of pairs) {
+    const [key, value] = readPair('--data', text, faults) ?? []
+    if (key === undefined || value === undefined) continue
+    if (key === 'aps')
       faults.push({ flag: '--data', detail: 'cannot be aps: that is Apple’s; use --payload for the whole' })
     else if (Object.hasOwn(data, key)) faults.push({ flag: '--data', detail: `gives ${key} twice` })
-    else if (!isJson) define(data, key, value)
-    else readJson(key, value, data, faults)
+    else define(data, key, value)
   }
   return data
-}
-
-function readJson(key: string, text: string, data: Record<string, JsonValue>, faults: InputFault[]): void {
-  try {
-    const value: JsonValue = JSON.parse(text)
-    define(data, key, value)
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    faults.push({ flag: '--data', detail: `${key} is no valid JSON: ${why}` })
-  }
 }
 
 /** As JSON.parse does it: a key such as `__proto__` is one like any other. */

@@ -2,27 +2,41 @@ import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { text as readAll } from 'node:stream/consumers'
 
-import { type Content, parseDeviceToken } from '@lhspn/apns-protocol'
+import type { Content } from '@lhspn/apns-protocol'
+import type { Filter } from '@lhspn/device-store'
 import { didYouMean, type Environment } from '@lhspn/service'
 
 import { type InputFault, refuseFaults } from '../errors.ts'
-import { readEnvironment } from '../installation.ts'
+import { type FilterFlags, hasFilter, readFilterFlags } from '../filter-flags.ts'
+import { readEnvironment, readToken } from '../installation.ts'
 import { type ContentFlags, readContent } from './content-flags.ts'
 
 /** The flags of `send` as they were typed. */
-export interface SendFlags extends ContentFlags {
+export interface SendFlags extends ContentFlags, FilterFlags {
   readonly to?: readonly string[] | undefined
+  readonly all?: true | undefined
+  readonly maxAudience?: string | undefined
   readonly payload?: string | undefined
   readonly onUnconfirmed?: string | undefined
   readonly app?: string | undefined
   readonly environment?: string | undefined
+  readonly dryRun?: true | undefined
 }
+
+/** Whom: device tokens as lowercase hex, each once; one a line from stdin; or devices of the registry. */
+export type Recipients =
+  | { readonly tokens: readonly string[] }
+  | { readonly stdin: true }
+  | { readonly all: true }
+  | { readonly filter: Filter }
 
 /** What is to be sent, to whom, and how; nothing in it is in doubt any more. */
 export interface SendRequest {
   readonly content: Content
-  /** As lowercase hex, each once; or `stdin`, one a line. */
-  readonly tokens: readonly string[] | 'stdin'
+  readonly badge: 'increment' | undefined
+  readonly recipients: Recipients
+  /** With more devices nothing is sent. */
+  readonly maxAudience: number | undefined
   /** How many tokens were typed more than once. */
   readonly duplicates: number
   readonly environment: Environment
@@ -33,6 +47,7 @@ export interface SendRequest {
 /**
  * Reads everything that was typed. Nothing is read of a token stream, but a payload from stdin is.
  * @param now UNIX milliseconds
+ * @param mayAsk whether somebody can be asked to confirm a count; without, a limit is due
  * @throws CommandError `invalid-input` with every fault at once
  */
 export async function readSendRequest(
@@ -40,44 +55,77 @@ export async function readSendRequest(
   flags: SendFlags,
   stdin: Readable,
   now: number,
+  mayAsk: boolean,
 ): Promise<SendRequest> {
   const faults: InputFault[] = []
-  const { tokens, duplicates } = readTokens(flags.to ?? [], faults)
+  const { recipients, duplicates } = readRecipients(flags, faults)
+  const maxAudience = readMaxAudience(flags, recipients, mayAsk, faults)
   const environment = readEnvironment(flags.environment, faults)
   const onUnconfirmed = readPolicy(flags.onUnconfirmed, faults)
-  if (flags.payload === '-' && tokens === 'stdin') {
+  if (flags.payload === '-' && 'stdin' in recipients) {
     faults.push({ flag: '--payload', detail: 'cannot come from stdin too: --to - reads tokens from it' })
     refuseFaults(faults, 'Nothing was sent')
   }
   const payloadText = await readPayload(flags.payload, stdin, faults)
-  const { content, ...checked } = readContent(text, flags, payloadText, now)
+  const { content, badge, ...checked } = readContent(text, flags, payloadText, now)
   const isPayloadMissing = flags.payload !== undefined && payloadText === undefined
   if (!isPayloadMissing) faults.push(...checked.faults)
   if (content === undefined || faults.length > 0) {
     refuseFaults(faults, 'Nothing was sent')
     throw new TypeError('a content without faults must be there')
   }
-  return { content, tokens, duplicates, environment, onUnconfirmed, warnings: checked.warnings }
+  const { warnings } = checked
+  return { content, badge, recipients, maxAudience, duplicates, environment, onUnconfirmed, warnings }
+}
+
+const NOBODY: Recipients = { tokens: [] }
+
+function readRecipients(
+  flags: SendFlags,
+  faults: InputFault[],
+): { readonly recipients: Recipients; readonly duplicates: number } {
+  const given = [flags.to !== undefined, flags.all === true, hasFilter(flags)].filter(Boolean)
+  if (given.length !== 1) {
+    const what = given.length === 0 ? 'missing' : 'cannot stand beside --all or a filter'
+    const detail = `${what}: give device tokens, or - to read them from stdin, or --all, or a filter such as --where`
+    faults.push({ flag: '--to', detail })
+  }
+  if (flags.to !== undefined) return readTokens(flags.to, faults)
+  const filter = readFilterFlags(flags, faults)
+  const recipients: Recipients = flags.all === true ? { all: true } : filter === undefined ? NOBODY : { filter }
+  return { recipients, duplicates: 0 }
 }
 
 function readTokens(
   typed: readonly string[],
   faults: InputFault[],
-): { readonly tokens: SendRequest['tokens']; readonly duplicates: number } {
-  if (typed.length === 0)
-    faults.push({ flag: '--to', detail: 'missing: give device tokens, or - to read them from stdin' })
-  if (typed.length === 1 && typed[0] === '-') return { tokens: 'stdin', duplicates: 0 }
+): { readonly recipients: Recipients; readonly duplicates: number } {
+  if (typed.length === 1 && typed[0] === '-') return { recipients: { stdin: true }, duplicates: 0 }
   const tokens = new Set<string>()
   for (const word of typed) {
-    try {
-      if (word === '-')
-        faults.push({ flag: '--to', detail: 'reads tokens from stdin (-) or takes them here, not both' })
-      else tokens.add(parseDeviceToken(word))
-    } catch (error) {
-      faults.push({ flag: '--to', detail: error instanceof Error ? error.message : String(error) })
-    }
+    if (word === '-') faults.push({ flag: '--to', detail: 'reads tokens from stdin (-) or takes them here, not both' })
+    else tokens.add(readToken('--to', word, faults))
   }
-  return { tokens: [...tokens], duplicates: typed.length - tokens.size }
+  return { recipients: { tokens: [...tokens] }, duplicates: typed.length - tokens.size }
+}
+
+/** A stream has no count before it is over; an audience that nobody confirms must have a limit. */
+function readMaxAudience(
+  { maxAudience: text, to, dryRun }: SendFlags,
+  recipients: Recipients,
+  mayAsk: boolean,
+  faults: InputFault[],
+): number | undefined {
+  const flag = '--max-audience'
+  if (text === undefined) {
+    const isDue = to === undefined && dryRun !== true && !mayAsk
+    if (isDue) faults.push({ flag, detail: 'missing: without a terminal to confirm the count on, give the limit' })
+    return undefined
+  }
+  if ('stdin' in recipients) faults.push({ flag, detail: 'cannot stand beside --to -: a stream is not counted before' })
+  if (/^\d{1,12}$/.test(text)) return Number(text)
+  faults.push({ flag, detail: `must be a whole number, not "${text}"` })
+  return undefined
 }
 
 function readPolicy(text: string | undefined, faults: InputFault[]): SendRequest['onUnconfirmed'] {

@@ -1,117 +1,168 @@
-import { type Content, ERROR_STATUSES, isErrorStatus } from '@lhspn/apns-protocol'
-import {
-  type Notification,
-  type Outcome,
-  OWN_REASONS,
-  type OwnReason,
-  type Reason,
-  type SenderEvent,
-} from '@lhspn/sender'
-import { createLogger, openSender } from '@lhspn/service'
+import { ERROR_STATUSES, isErrorStatus } from '@lhspn/apns-protocol'
+import type { Push } from '@lhspn/dispatcher'
+import { type Outcome, OWN_REASONS, type OwnReason, type Reason } from '@lhspn/sender'
+import type { Service } from '@lhspn/service'
 
+import { confirmCount, mayAsk } from '../confirmation.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode, exitCodeOf } from '../exit-code.ts'
 import type { Scope } from '../installation.ts'
+import type { Interruption } from '../interruption.ts'
+import { withService } from '../opened-service.ts'
 import { alignColumns, formatCount, type Output } from '../output.ts'
 import type { SendRequest } from './request.ts'
+import { Source } from './source.ts'
 import { Tally } from './tally.ts'
-import { readTokenLines } from './token-lines.ts'
 
-/** Lines of stdin that were refused are told one by one up to here; beyond, only their count. */
-const MAX_FAULTS_SHOWN = 100
+/** Audiences up to here go out without a question, but for `--all`. */
+const UNASKED = 1000
 
 /**
- * Sends, tells what became of each notification, and sums up. A signal, a fault of the credentials or an unreachable
- * gateway end it early; what is in flight settles first, and the summary is printed all the same.
+ * Sends, tells what became of each notification, and sums up. A signal, a fault of the credentials, an unreachable
+ * gateway or a push to the wrong environment end it early; what is in flight settles first, and the summary is printed
+ * all the same.
  */
-export async function sendRequest(request: SendRequest, scope: Scope, context: Context): Promise<ExitCode> {
-  const { app, environment } = scope
-  const { output } = context
-  const interruption = context.interruption()
-  const sender = await openSender(scope.config, app, environment, eventLog(scope, context))
-  interruption.signal.addEventListener('abort', () => {
-    output.note('Stopping: what is in flight settles first. Once more ends at once.')
+export function sendRequest(request: SendRequest, scope: Scope, context: Context): Promise<ExitCode> {
+  return withService(scope.config, context, async (service, interruption) => {
+    const sending = new Sending(request, scope, context, service, interruption)
+    return sending.run()
   })
-  const source = new Source(request, context)
-  const tally = new Tally()
-  const startedAt = performance.now()
-  const rate = (): number => Math.round(tally.settled / Math.max(0.001, (performance.now() - startedAt) / 1000))
-  let fault: unknown
-  try {
-    const options = { signal: interruption.signal, onUnconfirmed: request.onUnconfirmed }
-    for await (const outcomes of sender.send(source.batches(), options)) {
-      tally.add(outcomes)
-      await printOutcomes(outcomes, output)
-      const total = source.total === undefined ? '' : ` / ${formatCount(source.total)}`
-      output.progress(() => `${formatCount(tally.settled)}${total}  ${formatCount(rate())}/s`)
-    }
-  } catch (error) {
-    fault = error
-  } finally {
-    await sender.close()
-  }
-  // from here on nothing more is read: what came until now is accounted for below
-  context.stdin.destroy()
-  const perSecond = rate()
-  await printOutcomes(settleRest(source, tally, fault), output)
-  await printSummary(tally, source, scope, perSecond, output)
-  if (fault !== undefined) output.fail(fault)
-  if (interruption.exitCode !== undefined) return interruption.exitCode
-  if (fault !== undefined) return exitCodeOf(fault)
-  const isAll = tally.counts.accepted === tally.settled && source.refusedLines === 0
-  return isAll ? EXIT.done : EXIT.notAll
 }
 
-/** The notifications of a request, and what was seen while they were read. */
-class Source {
-  /** Undefined for a stream. */
-  readonly total: number | undefined
-  given = 0
-  refusedLines = 0
-  /** The array that was given last. */
-  last: readonly Notification[] = []
+class Sending {
   readonly #request: SendRequest
+  readonly #scope: Scope
   readonly #context: Context
+  readonly #service: Service
+  readonly #interruption: Interruption
+  readonly #source: Source
+  readonly #push: Push
+  readonly #tally = new Tally()
+  /** Devices that were marked as refused. */
+  #refusedDevices = 0
 
-  constructor(request: SendRequest, context: Context) {
+  constructor(request: SendRequest, scope: Scope, context: Context, service: Service, interruption: Interruption) {
     this.#request = request
+    this.#scope = scope
     this.#context = context
-    this.total = request.tokens === 'stdin' ? undefined : request.tokens.length
+    this.#service = service
+    this.#interruption = interruption
+    this.#source = new Source(request, context)
+    const { content, badge, maxAudience, environment, onUnconfirmed } = request
+    const audience = this.#source.audience()
+    const options = { ...(badge !== undefined && { badge }), ...(maxAudience !== undefined && { maxAudience }) }
+    this.#push = { app: scope.app.topic, environment, audience, content, onUnconfirmed, ...options }
   }
 
-  async *batches(): AsyncGenerator<readonly Notification[], void, undefined> {
-    const { content, tokens } = this.#request
-    if (tokens === 'stdin') {
-      for await (const batch of readTokenLines(this.#context.stdin, (fault) => this.#refuse(fault))) {
-        yield this.#give(batch, content)
-      }
-    } else {
-      yield this.#give(tokens, content)
+  async run(): Promise<ExitCode> {
+    const { output } = this.#context
+    const { app, environment } = this.#push
+    // what cannot be sent at all is told before anybody is asked anything
+    await this.#service.senderFor(app, environment)
+    const total = await this.#count()
+    if (total === 0) {
+      output.note('No device matches: nothing was sent.')
+      await this.#printSummary(0, 0)
+      return EXIT.done
     }
+    const { exitCode } = this.#interruption
+    return exitCode ?? this.#deliver(total)
   }
 
-  #give(tokens: readonly string[], content: Content): readonly Notification[] {
-    this.given += tokens.length
-    this.last = tokens.map((token) => ({ token, content }))
-    return this.last
+  /** How many devices there are, confirmed where that is due; undefined for a stream. */
+  async #count(): Promise<number | undefined> {
+    const { recipients, maxAudience } = this.#request
+    if ('stdin' in recipients) return undefined
+    const total = 'tokens' in recipients ? recipients.tokens.length : await this.#service.dispatcher.count(this.#push)
+    // what is too large is refused below, and needs no confirmation
+    const isAllowed = total !== undefined && (maxAudience === undefined || total <= maxAudience)
+    const isAsked = isAllowed && total > 0 && ('all' in recipients || total > UNASKED)
+    if (isAsked && mayAsk(this.#context)) {
+      const { app, environment } = this.#push
+      const what = `${formatCount(total, 'device')} of ${app}, ${environment}`
+      await confirmCount(total, what, this.#context, this.#interruption.signal)
+    }
+    return total
   }
 
-  #refuse(fault: Parameters<Output['fault']>[0]): void {
-    this.refusedLines++
-    if (this.refusedLines <= MAX_FAULTS_SHOWN) this.#context.output.fault(fault)
-    else if (this.refusedLines === MAX_FAULTS_SHOWN + 1)
-      this.#context.output.note('Further lines are refused silently.')
+  async #deliver(total: number | undefined): Promise<ExitCode> {
+    const { output } = this.#context
+    const { signal } = this.#interruption
+    signal.addEventListener('abort', () => {
+      output.note('Stopping: what is in flight settles first. Once more ends at once.')
+    })
+    const tally = this.#tally
+    const startedAt = performance.now()
+    const rate = (): number => Math.round(tally.settled / Math.max(0.001, (performance.now() - startedAt) / 1000))
+    const onRefused = (devices: number): void => void (this.#refusedDevices += devices)
+    let fault: unknown
+    try {
+      for await (const outcomes of this.#service.dispatcher.deliver(this.#push, { signal, onRefused })) {
+        tally.add(outcomes)
+        await printOutcomes(outcomes, output)
+        const of = total === undefined ? '' : ` / ${formatCount(total)}`
+        output.progress(() => `${formatCount(tally.settled)}${of}  ${formatCount(rate())}/s`)
+      }
+    } catch (error) {
+      fault = error
+    }
+    if (tally.settled === 0 && isTooLarge(fault)) throw fault
+    // from here on nothing more is read: what came until now is accounted for below
+    this.#context.stdin.destroy()
+    const perSecond = rate()
+    await printOutcomes(this.#settleRest(fault), output)
+    const isEndedEarly = fault !== undefined || signal.aborted
+    const notRead = this.#source.isAudience && isEndedEarly ? Math.max(0, (total ?? 0) - tally.settled) : 0
+    await this.#printSummary(perSecond, notRead)
+    if (fault !== undefined) output.fail(fault)
+    if (this.#interruption.exitCode !== undefined) return this.#interruption.exitCode
+    if (fault !== undefined) return exitCodeOf(fault)
+    const isAll = tally.counts.accepted === tally.settled && this.#source.refusedLines === 0
+    return isAll ? EXIT.done : EXIT.notAll
   }
-}
 
-/** The sender takes no array that comes after a call has ended; its notifications are unsent like the others. */
-function settleRest(source: Source, tally: Tally, fault: unknown): readonly Outcome[] {
-  if (tally.settled === source.given) return []
-  const isUnreachable = fault !== undefined && exitCodeOf(fault) === EXIT.unreachable
-  const reason = fault === undefined ? 'Aborted' : isUnreachable ? 'Unreachable' : 'Stopped'
-  const outcomes = source.last.map((notification) => ({ notification, kind: 'unsent', reason, attempts: 0 }) as const)
-  tally.add(outcomes)
-  return outcomes
+  /** The sender takes no array that comes after a call has ended; its notifications are unsent like the others. */
+  #settleRest(fault: unknown): readonly Outcome[] {
+    const { content } = this.#push
+    const reason = fault === undefined ? 'Aborted' : isUnreachableGateway(fault) ? 'Unreachable' : 'Stopped'
+    const outcomes = this.#source
+      .rest(this.#tally.settled)
+      .map((token) => ({ notification: { token, content }, kind: 'unsent', reason, attempts: 0 }) as const)
+    this.#tally.add(outcomes)
+    return outcomes
+  }
+
+  async #printSummary(perSecond: number, notRead: number): Promise<void> {
+    const { app, environment } = this.#scope
+    const { output } = this.#context
+    const { isStream, isAudience, refusedLines } = this.#source
+    const tally = this.#tally
+    const planned = tally.settled + notRead
+    if (isStream && planned === 0 && refusedLines === 0) output.note('No device tokens came: nothing was sent.')
+    if (output.json) {
+      await output.printJson({
+        app: app.topic,
+        environment,
+        counts: { planned, ...tally.counts, ...(isAudience && { notRead }) },
+        reasons: tally.allReasons,
+        refusedDevices: this.#refusedDevices,
+        ...(isStream && { refusedLines }),
+        perSecond,
+      })
+      return
+    }
+    const rows: string[][] = [...tally.rows()]
+    if (notRead > 0) rows.push(['  not read', formatCount(notRead), 'devices; it ended before their turn'])
+    if (this.#refusedDevices > 0) {
+      const what = 'audiences skip them until they register again'
+      rows.push(['  refused devices', formatCount(this.#refusedDevices), what])
+    }
+    if (refusedLines > 0) rows.push(['  refused lines', formatCount(refusedLines), 'no device tokens; see above'])
+    await output.print(
+      `${formatCount(planned, isAudience ? 'device' : 'notification')}  ${app.topic}  ${environment}  ${formatCount(perSecond)}/s`,
+      ...alignColumns(rows),
+    )
+  }
 }
 
 /** With --json each notification that was not accepted, with the whole token: what is needed to send it again. */
@@ -125,29 +176,6 @@ async function printOutcomes(outcomes: readonly Outcome[], output: Output): Prom
   await output.printJson(...lines)
 }
 
-async function printSummary(
-  tally: Tally,
-  { refusedLines, total }: Source,
-  { app, environment }: Scope,
-  perSecond: number,
-  output: Output,
-): Promise<void> {
-  const planned = tally.settled
-  if (planned === 0 && refusedLines === 0) output.note('No device tokens came: nothing was sent.')
-  if (output.json) {
-    const counts = { planned, ...tally.counts }
-    const lines = total === undefined ? { refusedLines } : {}
-    await output.printJson({ app: app.topic, environment, counts, reasons: tally.allReasons, ...lines, perSecond })
-    return
-  }
-  const refused =
-    refusedLines > 0 ? [['  refused lines', formatCount(refusedLines), 'no device tokens; see above']] : []
-  await output.print(
-    `${formatCount(planned, 'notification')}  ${app.topic}  ${environment}  ${formatCount(perSecond)}/s`,
-    ...alignColumns([...tally.rows(), ...refused]),
-  )
-}
-
 function remedyOf(reason: Reason | undefined, status: number | undefined): string | undefined {
   if (status !== undefined && isErrorStatus(status)) return ERROR_STATUSES[status].remedy
   if (reason !== undefined && isOwnReason(reason)) return OWN_REASONS[reason].remedy
@@ -158,14 +186,11 @@ function isOwnReason(reason: Reason): reason is OwnReason {
   return Object.hasOwn(OWN_REASONS, reason)
 }
 
-/** Connections go to the log; trouble is told to people too, once for each kind, for a send goes on trying for a while. */
-function eventLog({ config, app, environment }: Scope, { output }: Context): (event: SenderEvent) => void {
-  const logger = createLogger({ ...config.log, isTerminal: output.stderrIsTerminal })
-  let told: string | undefined
-  return (event) => {
-    logger.debug({ app: app.topic, environment, ...event }, event.kind)
-    if (event.kind !== 'disconnected' || event.error === undefined || event.error.message === told) return
-    told = event.error.message
-    output.note(`${told}. Trying on.`)
-  }
+function isTooLarge(fault: unknown): boolean {
+  return fault instanceof Error && 'code' in fault && fault.code === 'audience-too-large'
+}
+
+/** The database may be unreachable too, by the same code. */
+function isUnreachableGateway(fault: unknown): boolean {
+  return fault instanceof Error && fault.name === 'SenderError' && 'code' in fault && fault.code === 'unreachable'
 }

@@ -1,0 +1,57 @@
+/** Every key with its default, commented out: what stands in the file is what somebody chose. */
+export const TEMPLATE = `# Configuration of LHSPN. Each key can be set by the environment too: LHSPN_SENDER_ATTEMPTS for sender.attempts.
+# What is commented out shows the default. Paths are relative to this file.
+
+[database]
+url = "sqlite:lhspn.db"       # or mysql://user@host/name; its password is best given as LHSPN_DATABASE_PASSWORD_FILE
+# migrate = "start"           # manual: refuse to start on an old schema, \`lhspn migrate\` brings it up to date
+
+[server]
+# listen = "127.0.0.1:8080"   # the HTTP API
+# basePath = "/"              # before every path
+# trustProxy = []             # addresses and networks whose X-Forwarded-For counts
+# drainTimeout = "25s"        # for requests in flight, when serve is asked to end
+
+[ops]
+# listen = "127.0.0.1:9464"   # /healthz and /readyz, without keys
+
+[legacy]
+# enabled = false             # the save-token endpoint of LHSPNservice; it takes no key
+# app = "com.example.app"     # whose devices come there; the only app may be left out
+
+[sender]
+# connections = 4             # at once, to one gateway
+# connectionsPerSecond = 4    # new ones; faster reconnecting counts as an attack
+# requestTimeout = "20s"      # for an answer that must come
+# attempts = 5                # times that one notification is written at most
+# quietTime = "3s"            # of silence, at a gateway that does not answer the confirmation barrier
+# assumeAccepted = false      # whether that silence counts as acceptance
+
+[dispatcher]
+# chunkSize = 5000            # devices that are judged and marked together
+# mismatchShare = 0.05        # share of rejected tokens that means the wrong environment; 1 is off
+
+[feedback]
+# every = "24h"               # how often serve reads the feedback services
+
+[rateLimit]
+# register = "600/1m"         # requests of one address with a register key, or to the legacy endpoint
+# api = "600/1m"              # requests of one other key
+
+[log]
+# level = "info"              # trace, debug, info, warn, error, silent
+# format = "auto"             # text on a terminal, else json
+
+# An app, named by its topic (bundle id); \`lhspn apps add\` writes such a block.
+# [[apps]]
+# topic = "com.example.app"
+# certificate = "push.pem"                  # certificate and key, .pem or .p12
+# sandboxCertificate = "push-sandbox.pem"   # where one certificate does not serve both environments
+# passphraseFile = "push.pass"              # where they are encrypted
+# gateway = "push.internal:2195"
+# feedback = "push.internal:2196"
+# sandboxGateway = "push-sandbox.internal:2195"
+# sandboxFeedback = "push-sandbox.internal:2196"
+# ca = "ca.pem"                             # trusted instead of the system's
+# trustedAttributes = ["userId"]            # only send and admin keys may write these
+`

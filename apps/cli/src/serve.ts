@@ -1,0 +1,49 @@
+import { type ApiServer, startServer } from '@lhspn/api'
+import { createLogger, type Service } from '@lhspn/service'
+
+import type { Context } from './context.ts'
+import { CommandError } from './errors.ts'
+import { EXIT, type ExitCode } from './exit-code.ts'
+import { configOf } from './installation.ts'
+import { withService } from './opened-service.ts'
+
+/**
+ * Serves the API and reads the feedback services, until a signal asks it to end: then no new request is taken, and those
+ * under way are answered. The log goes to stderr.
+ * @throws CommandError `unusable-address`; ServiceError; DatabaseError
+ */
+export async function serve(context: Context): Promise<ExitCode> {
+  const { output } = context
+  const config = configOf(context)
+  const log = createLogger({ ...config.log, isTerminal: output.stderrIsTerminal })
+  return withService(
+    config,
+    context,
+    async (service, interruption) => {
+      const server = await listen(service)
+      service.startFeedback()
+      const api = server.url + config.server.basePath
+      await (output.json
+        ? output.printJson({ url: api, opsUrl: server.opsUrl })
+        : output.print(`API     ${api}`, `health  ${server.opsUrl}/readyz`))
+      output.note('Ctrl-C drains and ends it.')
+      await interruption.ended()
+      output.note('Draining: requests under way are answered first. Once more ends at once.')
+      await server.close()
+      return EXIT.done
+    },
+    log,
+  )
+}
+
+/** Listens at the addresses of the configuration. @throws CommandError `unusable-address` */
+export async function listen(service: Service): Promise<ApiServer> {
+  try {
+    return await startServer(service)
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'ApiError')) throw error
+    throw new CommandError('unusable-address', error.message, 'Set server.listen and ops.listen to free addresses.', {
+      cause: error,
+    })
+  }
+}
