@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module'
-
 /** The part of the `node:sqlite` API that is used. */
 export interface SqliteDatabase {
   exec(sql: string): void
@@ -18,8 +16,8 @@ interface SqliteModule {
 }
 
 /** Node brings SQLite along from 22.13 on; before, a package with the same API does. */
-export function openSqlite(file: string): SqliteDatabase {
-  const { DatabaseSync } = builtin() ?? (createRequire(import.meta.url)('@photostructure/sqlite') as SqliteModule)
+export async function openSqlite(file: string): Promise<SqliteDatabase> {
+  const { DatabaseSync }: SqliteModule = builtin() ?? (await import('@photostructure/sqlite'))
   return new DatabaseSync(file)
 }
 

@@ -158,7 +158,7 @@ class Connection {
   static async open(file: string): Promise<Connection> {
     let database: SqliteDatabase | undefined
     try {
-      const opened = (database = openSqlite(file))
+      const opened = (database = await openSqlite(file))
       const connection = new Connection(file, opened)
       // Where two open a new file at once, one finds it locked when it switches the journal.
       await untilFree(() => connection.#guard(() => opened.exec(SETTINGS)), performance.now() + BUSY_MS)

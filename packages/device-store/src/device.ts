@@ -181,13 +181,13 @@ function readTraits(object: Fields, pointer: string, faults: Fault[]) {
 }
 
 /** The topic of an app: its bundle id, or that with a suffix of Apple's. */
-export function readApp(app: unknown, pointer: string, faults: Fault[]): string {
+function readApp(app: unknown, pointer: string, faults: Fault[]): string {
   if (typeof app === 'string' && app.length <= MAX_TOPIC_LENGTH && /^[!-~]+$/.test(app)) return app
   faults.push({ pointer, detail: `Must be the bundle id of an app: 1 to ${MAX_TOPIC_LENGTH} characters of ASCII.` })
   return ''
 }
 
-export function isPlatform(platform: unknown): platform is string {
+function isPlatform(platform: unknown): platform is string {
   return (
     typeof platform === 'string' &&
     platform.length <= MAX_PLATFORM_LENGTH &&

@@ -103,7 +103,7 @@ async function startIn(folder: string, durable: boolean): Promise<MariaDb> {
 async function launch(folder: string, port: number, durable: boolean): Promise<ChildProcess> {
   // setpriv replaces itself by the server, which the kernel then kills with its parent: nothing is left behind.
   const server = spawn(
-    'setpriv',
+    '/usr/bin/setpriv',
     [
       '--pdeathsig',
       'KILL',
