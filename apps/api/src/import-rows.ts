@@ -18,6 +18,7 @@ export type ImportRow =
 /** Of one row. A device has less than a sixth of it. */
 export const MAX_ROW_BYTES = 65_536
 const LINE_END = 10
+const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 const CSV_COLUMNS = [
   'app',
   'token',
@@ -95,13 +96,13 @@ function jsonRow(line: number, text: string): ImportRow {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
     return { line, detail: 'Is no JSON object.' }
   const faults = faultsOfJson(fields)
-  if (faults.length > 0) return { line, detail: faults.map(({ pointer, detail }) => `${pointer}: ${detail}`).join(' ') }
+  if (faults.length > 0)
+    return { line, detail: faults.map(({ pointer, detail }) => `${pointer?.slice(1)}: ${detail}`).join(' ') }
   return { line, fields: { ...fields } }
 }
 
 async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ImportRow, void, undefined> {
   const parser = parse({
-    bom: true,
     // bytes, so that what is not UTF-8 is found row by row
     encoding: null,
     info: true,
@@ -109,7 +110,7 @@ async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Impor
     skip_empty_lines: true,
     max_record_size: MAX_ROW_BYTES,
   })
-  pipeline(Readable.from(chunks), parser, () => undefined) // what fails comes out of the parser
+  pipeline(Readable.from(withoutMark(chunks)), parser, () => undefined) // what fails comes out of the parser
   let columns: readonly string[] | undefined
   try {
     for await (const { record, info } of parser as AsyncIterable<{ record: Buffer[]; info: { lines: number } }>) {
@@ -125,6 +126,22 @@ async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Impor
     }
   }
   if (columns === undefined) throw noHeader('There is no line that names the columns.')
+}
+
+/** Spreadsheets put a byte order mark in front; csv-parse would answer text instead of bytes for it. */
+async function* withoutMark(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  let head: Buffer | undefined = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    if (head === undefined) {
+      yield chunk
+      continue
+    }
+    head = Buffer.concat([head, chunk])
+    if (head.length < BYTE_ORDER_MARK.length) continue
+    yield head.subarray(head.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0)
+    head = undefined
+  }
+  if (head !== undefined) yield head
 }
 
 /** What ends a CSV: nobody can tell where the next row begins. */
