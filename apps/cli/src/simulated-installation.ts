@@ -13,7 +13,7 @@ export interface SimulatedInstallation {
 }
 
 /** The app that the simulator's client certificate is made for. */
-const SIMULATED_TOPIC = 'com.example.app'
+export const SIMULATED_TOPIC = 'com.example.app'
 
 const MARK = '# Written by LHSPN for a simulated Apple; it is written anew with every start.'
 
@@ -28,8 +28,16 @@ export async function checkDirectory(directory: string): Promise<void> {
   throw new CommandError('file-exists', `${config} is a configuration of yours`, 'Name an empty directory.')
 }
 
-/** Writes the CA, the client certificate (with its key, readable by its owner only) and a configuration that names both. */
-export async function writeInstallation(directory: string, simulator: Simulator): Promise<SimulatedInstallation> {
+/**
+ * Writes the CA, the client certificate (with its key, readable by its owner only) and a configuration that names both.
+ * The database goes beside them.
+ * @param settings TOML to stand before the app
+ */
+export async function writeInstallation(
+  directory: string,
+  simulator: Simulator,
+  settings = '[database]\nurl = "sqlite:lhspn.db"\n',
+): Promise<SimulatedInstallation> {
   await mkdir(directory, { recursive: true })
   const installation = {
     config: join(directory, 'lhspn.toml'),
@@ -41,9 +49,7 @@ export async function writeInstallation(directory: string, simulator: Simulator)
   await writeFile(
     installation.config,
     `${MARK}
-[database]
-url = "sqlite:lhspn.db"
-
+${settings}
 [[apps]]
 topic = "${SIMULATED_TOPIC}"
 certificate = "push.pem"
