@@ -150,9 +150,13 @@ async function checkBody<T>(
   const value = parseJson(decodeText(bytes))
   faults.push(...faultsOfJson(value))
   const body = check(schema, value, 'body', faults)
-  if (judge !== undefined)
-    faults.push(...judgement(judge, value).filter(({ pointer }) => !faults.some((fault) => fault.pointer === pointer)))
+  if (judge !== undefined) faults.push(...judgement(judge, value).filter((fault) => !isTold(fault, faults)))
   return body
+}
+
+/** Whether something is known to be wrong at the same place, or above it. */
+function isTold({ pointer = '' }: RequestFault, faults: readonly RequestFault[]): boolean {
+  return faults.some((known) => known.pointer !== undefined && `${pointer}/`.startsWith(`${known.pointer}/`))
 }
 
 function judgement(judge: (value: unknown) => unknown, value: unknown): readonly RequestFault[] {

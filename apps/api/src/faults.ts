@@ -6,8 +6,7 @@ import type { RequestFault } from './problem.ts'
 /** Most faults that one answer lists. */
 const MAX_FAULTS = 100
 const MAX_POINTER_STEP = 100
-/** Deeper than this, faults are told by what stands above them. */
-const MAX_POINTER_DEPTH = 10
+const MAX_DEPTH = 32
 
 /** Where a value stood: names of parameters are theirs alone, everything else is a pointer into the body. */
 export type Place = 'parameter' | 'body'
@@ -35,21 +34,21 @@ export function pointerOf(path: readonly PropertyKey[]): string {
 
 /**
  * What JSON may say and no database or other program keeps as it was said: half a surrogate pair, a whole number beyond
- * 2^53, a number that is infinite. Does not recurse: bodies may be nested as deep as they are long.
+ * 2^53, a number that is infinite; and nesting that no value of ours has.
  */
 export function faultsOfJson(value: unknown): RequestFault[] {
   const faults: RequestFault[] = []
-  const rest: { readonly value: unknown; readonly path: readonly string[] }[] = [{ value, path: [] }]
-  for (let item = rest.pop(); item !== undefined && faults.length < MAX_FAULTS; item = rest.pop()) {
-    const { value: found, path } = item
-    const detail = faultOfLeaf(found)
+  const visit = (found: unknown, path: readonly string[]): void => {
+    if (faults.length >= MAX_FAULTS) return
+    const detail = path.length > MAX_DEPTH ? `Must not be nested more than ${MAX_DEPTH} deep.` : faultOfLeaf(found)
     if (detail !== undefined) faults.push({ pointer: pointerOf(path), detail })
-    if (typeof found !== 'object' || found === null) continue
+    if (detail !== undefined || typeof found !== 'object' || found === null) return
     for (const [key, inner] of Object.entries(found)) {
       if (!isWellFormed(key)) faults.push({ pointer: pointerOf(path), detail: 'A key has half a surrogate pair.' })
-      rest.push({ value: inner, path: path.length < MAX_POINTER_DEPTH ? [...path, key] : path })
+      visit(inner, [...path, key])
     }
   }
+  visit(value, [])
   return faults
 }
 

@@ -7,6 +7,7 @@ import type { Service } from '@lhspn/service'
 import { ulid } from 'ulid'
 
 import { createApp } from './app.ts'
+import { Connections } from './connections.ts'
 import { createOps } from './ops.ts'
 import { ApiError, problemOf } from './problem.ts'
 
@@ -38,6 +39,7 @@ export async function startServer(service: Service): Promise<ApiServer> {
   const answerOps = getRequestListener(createOps(service, () => closing !== undefined).fetch)
   const ops = createServer((incoming, outgoing) => void answerOps(incoming, outgoing))
   const api = createServer(apiListener(service))
+  const connections = { api: new Connections(api), ops: new Connections(ops) }
   for (const server of [api, ops]) watch(server, config.server.basePath)
   await listen(api, config.server.listen)
   try {
@@ -48,19 +50,13 @@ export async function startServer(service: Service): Promise<ApiServer> {
   }
 
   async function end(): Promise<void> {
-    const isClosed = once(api, 'close')
-    api.close()
-    api.closeIdleConnections()
     const timer = setTimeout(() => {
       log.warn('requests are cut off: they took longer than server.drainTimeout')
-      api.closeAllConnections()
+      connections.api.destroy()
     }, config.server.drainTimeoutMs)
-    await isClosed
+    await closed(api, connections.api)
     clearTimeout(timer)
-    const isOpsClosed = once(ops, 'close')
-    ops.close()
-    ops.closeAllConnections()
-    await isOpsClosed
+    await closed(ops, connections.ops)
   }
 
   const server: ApiServer = {
@@ -71,6 +67,13 @@ export async function startServer(service: Service): Promise<ApiServer> {
   }
   log.info({ url: server.url, ops: server.opsUrl }, 'listening')
   return server
+}
+
+async function closed(server: Server, connections: Connections): Promise<void> {
+  const isClosed = once(server, 'close')
+  server.close()
+  connections.drain()
+  await isClosed
 }
 
 function apiListener(service: Service): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
