@@ -36,6 +36,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       }
     })
     await store.save(devices.map((attributes, n) => ({ app: APP, token: token(n), attributes })))
+    expect(await store.count({ app: APP })).toBe(6000)
     await fc.assert(
       fc.asyncProperty(filter, async (wanted) => {
         const expected = devices.flatMap((attributes, n) => (matches(wanted, attributes) ? [token(n)] : []))

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -61,12 +61,15 @@ export async function createDatabase(serverUrl: string): Promise<string> {
 }
 
 async function startIn(folder: string, durable: boolean): Promise<MariaDb> {
+  // A server that starts removes the temporary tables of others from a folder that they share.
+  await mkdir(`${folder}/tmp`)
   await promisify(execFile)(
     'mariadb-install-db',
     [
       '--no-defaults',
       ...asRoot(),
       `--datadir=${folder}/data`,
+      `--tmpdir=${folder}/tmp`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
       '--skip-name-resolve',
@@ -111,6 +114,7 @@ async function launch(folder: string, port: number, durable: boolean): Promise<C
       '--no-defaults',
       ...asRoot(),
       `--datadir=${folder}/data`,
+      `--tmpdir=${folder}/tmp`,
       `--socket=${folder}/m.sock`,
       `--pid-file=${folder}/m.pid`,
       `--log-error=${folder}/m.err`,
