@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +13,7 @@ import { createConnection } from 'mysql2/promise'
 
 /** Debian keeps servers where the PATH of people often does not look. */
 const ENVIRONMENT = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }
+const PREFIX = 'lhspn-mariadb-'
 const START_MS = 30_000
 const POLL_MS = 20
 
@@ -39,7 +40,8 @@ export interface MariaDb {
 /** Starts a server. It dies with the process that started it, however that ends. */
 export async function startMariaDb(options: MariaDbOptions = {}): Promise<MariaDb> {
   if (!existsSync('/usr/sbin/mariadbd')) throw new Error('MariaDB is missing: apt-get install mariadb-server')
-  const folder = await mkdtemp(join(tmpdir(), 'lhspn-mariadb-'))
+  await removeStale()
+  const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`))
   try {
     return await startIn(folder, options.durable ?? false)
   } catch (error) {
@@ -151,6 +153,23 @@ async function untilReady(server: ChildProcess, port: number, folder: string): P
     } catch {
       await delay(POLL_MS)
     }
+  }
+}
+
+/** Removes the data of servers whose process was killed before it could. */
+async function removeStale(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : Number.NaN
+    if (pid > 0 && !isAlive(pid)) await rm(join(tmpdir(), name), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }
 

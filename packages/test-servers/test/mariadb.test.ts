@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 import { createConnection } from 'mysql2/promise'
 import { expect, test } from 'vitest'
@@ -18,7 +19,11 @@ async function query(url: string, sql: string): Promise<unknown> {
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('lhspn-mariadb-'))
 
 test('a server keeps its data over a kill and a restart, and stop leaves nothing behind', async () => {
+  // Left by a process that is no more: pids end far below.
+  const stale = join(tmpdir(), 'lhspn-mariadb-999999999-x')
+  mkdirSync(stale, { recursive: true })
   const server = await startMariaDb({ durable: true })
+  expect(existsSync(stale)).toBe(false)
   const url = await server.database()
   await query(url, 'CREATE TABLE t (n INT) ENGINE=InnoDB')
   await query(url, 'INSERT INTO t VALUES (7)')
