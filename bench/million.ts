@@ -1,0 +1,88 @@
+// Claim: a million notifications stream through the public `send` past 100 rejections and a shutdown; every outcome is
+// true, the gateway took exactly the others, once each, and the sender's process never has more than 150 MB resident.
+// Options: --notifications N (default 1,000,000) · --seed N (default 1; which ones are rejected)
+import { parseArgs } from 'node:util'
+
+import { Child } from './child.ts'
+import type { MillionJob, SenderFacts, SenderQuestion, SimulatorFacts, SimulatorQuestion } from './million-job.ts'
+
+const REJECTIONS = 100
+const MOST_RSS = 150e6
+
+const { values } = parseArgs({
+  options: { notifications: { type: 'string', default: '1000000' }, seed: { type: 'string', default: '1' } },
+})
+const job = planJob(Number(values.notifications), Number(values.seed))
+
+const simulator = new Child<SimulatorQuestion, SimulatorFacts>('million-simulator.ts')
+const sender = new Child<SenderQuestion, SenderFacts>('million-sender.ts')
+const { gateway, certificates } = await simulator.ask({ kind: 'start', job })
+const sent = await sender.ask({ gateway, certificates, notifications: job.notifications })
+const seen = await simulator.ask({ kind: 'tell' })
+await Promise.all([sender.stop(), simulator.stop()])
+
+const count = (value: number) => value.toLocaleString('en')
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`
+const wrong = findFaults()
+console.log(`${count(job.notifications)} notifications, seed ${values.seed}, Node ${process.version}`)
+console.log(`sender     ${count(sent.accepted)} accepted, ${count(sent.notAccepted.length)} not`)
+console.log(
+  `simulator  ${Object.entries(seen.counts)
+    .map(([verdict, times]) => `${count(times)} ${verdict}`)
+    .join(', ')}`,
+)
+console.log(`           ${count(seen.connections)} connections; answers: ${seen.answers.map(told).join(', ')}`)
+console.log(
+  `memory     ${megabytes(sent.rssPeak)} peak RSS of the sender's process, ${megabytes(sent.rssBefore)} before`,
+)
+console.log(`time       ${sent.seconds.toFixed(1)} s, ${sent.cpuSeconds.toFixed(1)} s of CPU in the sender's process`)
+for (const fault of wrong) console.log(`WRONG      ${fault}`)
+if (wrong.length === 0) console.log('right      every outcome is what the simulator did, and it took none twice')
+process.exitCode = wrong.length === 0 ? 0 : 1
+
+/** Rejections and the shutdown at random places, the same for the same seed. */
+function planJob(notifications: number, seed: number): MillionJob {
+  const places = new Set<number>()
+  const random = randomSequence(seed)
+  while (places.size < REJECTIONS + 1) places.add(Math.floor(random() * notifications))
+  const [shutdown, ...rejected] = [...places] as [number, ...number[]]
+  return { notifications, shutdown, rejected: rejected.toSorted((a, b) => a - b) }
+}
+
+/** Compares plan, outcomes and what the simulator took, notification by notification. */
+function findFaults(): string[] {
+  const planned = new Set(job.rejected)
+  const outcomes = new Map(sent.notAccepted.map((outcome) => [outcome.index, outcome]))
+  const taken = new Map(seen.takenOtherwise)
+  const faults = sent.notOnce.map((index) => `notification ${index} had no outcome, or more than one`)
+  for (const index of new Set([...planned, ...outcomes.keys(), ...taken.keys()])) {
+    const { kind = 'accepted', reason } = outcomes.get(index) ?? {}
+    const times = taken.get(index) ?? 1
+    const due = planned.has(index)
+      ? { kind: 'rejected', reason: 'InvalidToken', times: 0 }
+      : { kind: 'accepted', times: 1 }
+    if (kind === due.kind && reason === due.reason && times === due.times) continue
+    faults.push(`notification ${index} came out ${kind} (${reason ?? 'no reason'}) and was taken ${times} times`)
+  }
+  const due = job.notifications - job.rejected.length
+  if (sent.accepted !== due) faults.push(`the sender counts ${sent.accepted} accepted, due are ${due}`)
+  if (seen.accepted !== due) faults.push(`the simulator counts ${seen.accepted} taken, due are ${due}`)
+  const answers = new Map(seen.answers)
+  if (answers.get(8) !== REJECTIONS) faults.push(`status 8 was answered ${answers.get(8) ?? 0} times`)
+  if (answers.get(10) !== 1) faults.push(`status 10 was answered ${answers.get(10) ?? 0} times`)
+  if (sent.rssPeak > MOST_RSS) faults.push(`peak RSS is above ${megabytes(MOST_RSS)}`)
+  return faults
+}
+
+function told([status, times]: readonly [status: number, times: number]): string {
+  return `status ${status} × ${times}`
+}
+
+/** Numbers from 0 to 1 (1 excluded) by a seed: a linear congruential generator, whose high bits are random enough here. */
+function randomSequence(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 0x1_0000_0000
+  }
+}
