@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createCertificates, startSimulator } from '@lhspn/apns-simulator'
 import { afterAll, describe, expect, test, type TestContext } from 'vitest'
 
-import { openCertificate, Sender, type SenderError } from '../src/index.ts'
+import { openCertificate, type Outcome, Sender, type SenderError } from '../src/index.ts'
 import {
   contradictions,
   type Delivery,
@@ -12,7 +12,6 @@ import {
   numbered,
   type Numbered,
   openDelivery,
-  outcomesOf,
   range,
   tally,
 } from './delivery.ts'
@@ -23,8 +22,8 @@ afterAll(expectNoLeftovers)
 async function sendAll(
   sender: Sender,
   sent: readonly Numbered[],
-): Promise<{ outcomes: Awaited<ReturnType<typeof outcomesOf>>; error: SenderError | undefined }> {
-  const outcomes: Awaited<ReturnType<typeof outcomesOf>> = []
+): Promise<{ outcomes: Outcome<Numbered>[]; error: SenderError | undefined }> {
+  const outcomes: Outcome<Numbered>[] = []
   try {
     for await (const some of sender.send([sent])) outcomes.push(...some)
   } catch (error) {
