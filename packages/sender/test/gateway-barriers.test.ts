@@ -91,8 +91,8 @@ describe.concurrent('a gateway that does not answer barriers', () => {
 
   test('where the named one has left, all after it go again', async (context) => {
     const { simulator, sender } = await openDelivery(context, {
-      script: { ...SILENT, rules: [{ when: { token: numbered(3).token }, do: { status: 8, delayMs: 750 } }] },
-      sender: { quietTimeMs: 500 },
+      script: { ...SILENT, rules: [{ when: { token: numbered(3).token }, do: { status: 8, delayMs: 1200 } }] },
+      sender: { quietTimeMs: 800 },
     })
     const first = range(0, 8)
     const early = await outcomesOf(sender.send([first]))
@@ -125,7 +125,7 @@ describe.concurrent('a gateway that does not answer barriers', () => {
 describe.concurrent('whether a gateway answers barriers is learnt', () => {
   test('late: off by silence, on again by the answer', async (context) => {
     const { simulator, sender, events } = await openDelivery(context, {
-      script: { rules: [{ when: { barrier: true, nth: 1 }, do: { status: 2, delayMs: 600 } }] },
+      script: { rules: [{ when: { barrier: true, nth: 1 }, do: { status: 2, delayMs: 1500 } }] },
       sender: QUIET,
     })
     const first = range(0, 4)

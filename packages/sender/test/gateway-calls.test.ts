@@ -68,7 +68,8 @@ describe.concurrent('a call that ends before its input does', () => {
         pulled = source.sent.length
       }
     }
-    expect(performance.now() - start).toBeLessThan(2000)
+    // Long before a barrier would be given up.
+    expect(performance.now() - start).toBeLessThan(10_000)
     expect(source.left).toBe(true)
     // One array may have been asked for before.
     const given = source.sent.slice(0, outcomes.length)
@@ -170,19 +171,19 @@ describe.concurrent('calls beside each other', () => {
     const source = new Source()
     const sleeper = sender.send(source)
     await sleeper.next()
-    const fast = range(10_000_000, 10_100_000)
+    const fast = range(10_000_000, 10_040_000)
     const outcomes = await outcomesOf(sender.send([fast]))
-    expect(tally(outcomes)).toEqual({ accepted: 100_000 })
+    expect(tally(outcomes)).toEqual({ accepted: 40_000 })
     // Everything that the sleeper holds is written by now or waits for room.
-    await simulator.journal.waitFor(({ accepted }) => accepted >= 100_000 + ROOM)
+    await simulator.journal.waitFor(({ accepted }) => accepted >= 40_000 + ROOM)
     const most = ROOM + 16_384 + 8192 + 2000
     expect(source.sent.length).toBeLessThanOrEqual(most)
-    const more = await outcomesOf(sender.send([range(20_000_000, 20_050_000)]))
-    expect(tally(more)).toEqual({ accepted: 50_000 })
+    const more = await outcomesOf(sender.send([range(20_000_000, 20_020_000)]))
+    expect(tally(more)).toEqual({ accepted: 20_000 })
     expect(source.sent.length).toBeLessThanOrEqual(most)
     // It wakes up, and its source is pulled again.
     const before = source.sent.length
-    for await (const some of sleeper) if (source.sent.length > before + 50_000 && some.length > 0) break
+    for await (const some of sleeper) if (source.sent.length > before + 10_000 && some.length > 0) break
     expect(source.sent.length).toBeGreaterThan(before)
   })
 
@@ -215,11 +216,11 @@ describe.concurrent('calls beside each other', () => {
     expect(simulator.journal.connections).toBeLessThan(6)
   })
 
-  test('one that was single comes out at once', async (context) => {
+  test('a single one alone is proven within 5 s', async (context) => {
     const { sender } = await openDelivery(context)
     const start = performance.now()
     expect(await sender.sendOne(numbered(0))).toEqual({ notification: numbered(0), kind: 'accepted', attempts: 1 })
-    expect(performance.now() - start).toBeLessThan(1500)
+    expect(performance.now() - start).toBeLessThan(5000)
   })
 })
 

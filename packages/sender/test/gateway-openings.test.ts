@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 
 import { createCertificates, startSimulator } from '@lhspn/apns-simulator'
 import { afterAll, describe, expect, test, type TestContext } from 'vitest'
@@ -31,70 +32,6 @@ async function sendAll(
   }
   return { outcomes, error: undefined }
 }
-
-describe.concurrent('a fault of the credentials or of trust stops the sender for good', () => {
-  interface Case {
-    readonly rule: string
-    readonly code: string
-    readonly open: (context: TestContext) => Promise<Delivery>
-  }
-  test.for<Case>([
-    {
-      rule: 'a TLS alert',
-      code: 'credentials-refused',
-      open: (context) => openDelivery(context, { script: { connections: [{ nth: { from: 1 }, do: 'tls-alert' }] } }),
-    },
-    {
-      rule: 'closed at once, and again with nothing written',
-      code: 'credentials-refused',
-      open: (context) =>
-        openDelivery(context, { script: { connections: [{ nth: { from: 1 }, do: 'close-at-once' }] } }),
-    },
-    {
-      rule: 'a certificate that the gateway does not trust',
-      code: 'credentials-refused',
-      open: async (context) => {
-        const { client } = await createCertificates()
-        return openDelivery(context, { sender: { credentials: openCertificate(Buffer.from(client)) } })
-      },
-    },
-    {
-      rule: 'a gateway that we do not trust',
-      code: 'untrusted-server',
-      open: async (context) => openDelivery(context, { sender: { ca: (await createCertificates()).ca } }),
-    },
-    ...[3, 6].map((status) => ({
-      rule: `status ${status}`,
-      code: 'credentials-refused',
-      open: (context: TestContext) =>
-        openDelivery(context, { script: { rules: [{ when: { token: numbered(0).token }, do: { status } }] } }),
-    })),
-  ])('$rule', async ({ code, open }, context) => {
-    const { simulator, sender } = await open(context)
-    const sent = range(0, 5)
-    const { outcomes, error } = await sendAll(sender, sent)
-    expect(error).toMatchObject({ name: 'SenderError', code })
-    expect(error?.remedy).not.toBe('')
-    expect(tally(outcomes)).toEqual({ 'unsent Stopped': 5 })
-    expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
-    await expect(sender.sendOne(numbered(9))).rejects.toBe(error)
-    await expect(sender.send([sent]).next()).rejects.toBe(error)
-    await sender.close()
-    expect(simulator.journal.connections).toBeLessThanOrEqual(2)
-  })
-
-  test('what was written on other connections is settled first', async (context) => {
-    const { simulator, sender } = await openDelivery(context, {
-      script: { rules: [{ when: { token: numbered(39_999).token }, do: { status: 3 } }] },
-    })
-    const sent = range(0, 40_000)
-    const { outcomes, error } = await sendAll(sender, sent)
-    expect(error?.code).toBe('credentials-refused')
-    expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
-    expect(tally(outcomes)).toEqual({ accepted: 39_999, 'unsent Stopped': 1 })
-    expect(outcomes.find(({ kind }) => kind === 'unsent')?.status).toBe(3)
-  })
-})
 
 /** A TCP server that is no gateway. */
 async function openImpostor(context: TestContext, greet: (socket: Socket) => void): Promise<string> {
@@ -176,4 +113,87 @@ describe.concurrent('a gateway that cannot be reached', () => {
     context.onTestFinished(() => second.close())
     expect(await outcome).toMatchObject({ kind: 'accepted', attempts: 1 })
   })
+})
+
+describe.concurrent('a fault of the credentials or of trust stops the sender for good', () => {
+  interface Case {
+    readonly rule: string
+    readonly code: string
+    readonly open: (context: TestContext) => Promise<Delivery>
+  }
+  test.for<Case>([
+    {
+      rule: 'a TLS alert',
+      code: 'credentials-refused',
+      open: (context) => openDelivery(context, { script: { connections: [{ nth: { from: 1 }, do: 'tls-alert' }] } }),
+    },
+    {
+      rule: 'closed at once, and again with nothing written',
+      code: 'credentials-refused',
+      open: (context) =>
+        openDelivery(context, { script: { connections: [{ nth: { from: 1 }, do: 'close-at-once' }] } }),
+    },
+    {
+      rule: 'a certificate that the gateway does not trust',
+      code: 'credentials-refused',
+      open: async (context) => {
+        const { client } = await createCertificates()
+        return openDelivery(context, { sender: { credentials: openCertificate(Buffer.from(client)) } })
+      },
+    },
+    {
+      rule: 'a gateway that we do not trust',
+      code: 'untrusted-server',
+      open: async (context) => openDelivery(context, { sender: { ca: (await createCertificates()).ca } }),
+    },
+    ...[3, 6].map((status) => ({
+      rule: `status ${status}`,
+      code: 'credentials-refused',
+      open: (context: TestContext) =>
+        openDelivery(context, { script: { rules: [{ when: { token: numbered(0).token }, do: { status } }] } }),
+    })),
+  ])('$rule', async ({ code, open }, context) => {
+    const { simulator, sender } = await open(context)
+    const sent = range(0, 5)
+    const { outcomes, error } = await sendAll(sender, sent)
+    expect(error).toMatchObject({ name: 'SenderError', code })
+    expect(error?.remedy).not.toBe('')
+    expect(tally(outcomes)).toEqual({ 'unsent Stopped': 5 })
+    expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
+    await expect(sender.sendOne(numbered(9))).rejects.toBe(error)
+    await expect(sender.send([sent]).next()).rejects.toBe(error)
+    await sender.close()
+    expect(simulator.journal.connections).toBeLessThanOrEqual(2)
+  })
+
+  test('what was written on other connections is settled first', async (context) => {
+    const { simulator, sender } = await openDelivery(context, {
+      script: { rules: [{ when: { token: numbered(39_999).token }, do: { status: 3 } }] },
+    })
+    const sent = range(0, 40_000)
+    const { outcomes, error } = await sendAll(sender, sent)
+    expect(error?.code).toBe('credentials-refused')
+    expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
+    expect(tally(outcomes)).toEqual({ accepted: 39_999, 'unsent Stopped': 1 })
+    expect(outcomes.find(({ kind }) => kind === 'unsent')?.status).toBe(3)
+  })
+})
+
+test.concurrent('a trickle, three a second for five seconds: few connections, and each outcome within 5 s', async (context) => {
+  const { simulator, sender } = await openDelivery(context)
+  const waits: number[] = []
+  const outcomes = []
+  for (let number = 0; number < 15; number++) {
+    const sentAt = performance.now()
+    outcomes.push(
+      sender.sendOne(numbered(number)).then((outcome) => {
+        waits.push(performance.now() - sentAt)
+        return outcome
+      }),
+    )
+    await setTimeout(333)
+  }
+  expect(tally(await Promise.all(outcomes))).toEqual({ accepted: 15 })
+  expect(Math.max(...waits)).toBeLessThan(5000)
+  expect(simulator.journal.connections).toBeLessThanOrEqual(6)
 })

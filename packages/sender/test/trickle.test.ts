@@ -1,11 +1,6 @@
-import { setTimeout } from 'node:timers/promises'
+import { expect, test } from 'vitest'
 
-import { afterAll, expect, test } from 'vitest'
-
-import { expectNoLeftovers, numbered, openDelivery, tally } from './delivery.ts'
 import { GatewayWorld } from './gateway-world.ts'
-
-afterAll(expectNoLeftovers)
 
 /** What became of single notifications that were sent one after the other. */
 interface Trickle {
@@ -74,23 +69,4 @@ test('a single one is proven at once: after a lone barrier, in a few round trips
   }
   expect(world.outcomes.get(0)).toMatchObject({ kind: 'accepted' })
   expect(steps).toBeLessThanOrEqual(4)
-})
-
-test('over TLS: three a second for five seconds', async (context) => {
-  const { simulator, sender } = await openDelivery(context)
-  const waits: number[] = []
-  const outcomes = []
-  for (let number = 0; number < 15; number++) {
-    const sentAt = performance.now()
-    outcomes.push(
-      sender.sendOne(numbered(number)).then((outcome) => {
-        waits.push(performance.now() - sentAt)
-        return outcome
-      }),
-    )
-    await setTimeout(333)
-  }
-  expect(tally(await Promise.all(outcomes))).toEqual({ accepted: 15 })
-  expect(Math.max(...waits)).toBeLessThan(5000)
-  expect(simulator.journal.connections).toBeLessThanOrEqual(6)
 })
