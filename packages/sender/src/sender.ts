@@ -59,9 +59,9 @@ export class Sender {
 
   /**
    * Sends whatever arrays the source gives. Lazy: nothing happens before the first outcomes are asked for.
-   * At most 16,384 notifications for each of `connections` are held beside the array that was pulled last, outcomes that
-   * were not taken included. Leaving the loop early ends the call as `signal` does. An array that the source gives after
-   * the call has ended is not taken: nothing of it was sent.
+   * At most 16,384 notifications for each of `connections` are held, outcomes that were not taken included, and beside
+   * them up to 8,192 that wait, with the array that was pulled last. Leaving the loop early ends the call as `signal`
+   * does. An array that the source gives after the call has ended is not taken: nothing of it was sent.
    * @throws SenderError after all outcomes are out: `unreachable`, or the fault that stopped the sender; at once: `closed`
    */
   send<N extends Notification>(

@@ -103,6 +103,15 @@ describe.concurrent('a call that ends before its input does', () => {
     expect(simulator.journal.entries()).toEqual([])
   })
 
+  test('its deadline is no number: it counts as past, and does not stop the clock of others', async (context) => {
+    const { sender } = await openDelivery(context)
+    const other = outcomesOf(sender.send([range(0, 3)]))
+    expect(tally(await outcomesOf(sender.send([range(3, 5)], { deadline: () => NaN })))).toEqual({
+      'unsent Deadline': 2,
+    })
+    expect(tally(await other)).toEqual({ accepted: 3 })
+  })
+
   test('its deadline is further away than timers reach', async (context) => {
     const { sender } = await openDelivery(context)
     const warnings: string[] = []
@@ -316,6 +325,8 @@ describe.concurrent('what cannot be sent leaves by itself, and harms nothing els
     { what: 'a token that is no hex', notification: { token: 'zz'.repeat(32) }, outcome: 'rejected MalformedToken x0' },
     { what: 'half a byte', notification: { token: 'abc' }, outcome: 'rejected MalformedToken x0' },
     { what: 'a token of 101 bytes', notification: { token: 'ab'.repeat(101) }, outcome: 'rejected MalformedToken x0' },
+    { what: 'null for a token', notification: { token: null as never }, outcome: 'rejected MalformedToken x0' },
+    { what: 'a number for a token', notification: { token: 12 as never }, outcome: 'rejected MalformedToken x0' },
     { what: 'a negative badge', notification: { badge: -1 }, outcome: 'rejected MalformedBadge x0' },
     { what: 'half a badge', notification: { badge: 0.5 }, outcome: 'rejected MalformedBadge x0' },
     { what: 'a badge of 2^31', notification: { badge: 2 ** 31 }, outcome: 'rejected MalformedBadge x0' },
@@ -334,6 +345,11 @@ describe.concurrent('what cannot be sent leaves by itself, and harms nothing els
     {
       what: 'a payload that is no JSON',
       notification: { content: { payload: { big: 1n as never } } },
+      outcome: 'rejected ContentRefused x0',
+    },
+    {
+      what: 'an expiration before all time',
+      notification: { content: { ...hi, expiration: -5 } },
       outcome: 'rejected ContentRefused x0',
     },
     {

@@ -81,6 +81,22 @@ describe.concurrent('a gateway that cannot be reached', () => {
     expect(simulator.journal.connections).toBe(0)
   })
 
+  test('the sender is closed before anything is reached: at once', async (context) => {
+    const gateway = await openImpostor(context, () => {})
+    const { sender } = await openDelivery(context, { sender: { gateway } })
+    const start = performance.now()
+    const outcome = sender.sendOne(numbered(0))
+    const aborting = new AbortController()
+    const aborted = sender.sendOne(numbered(1), { signal: aborting.signal })
+    await new Promise((resolve) => setImmediate(resolve))
+    aborting.abort()
+    expect(await aborted).toMatchObject({ kind: 'unsent', reason: 'Aborted' })
+    await sender.close()
+    expect(await outcome).toMatchObject({ kind: 'unsent', reason: 'Draining' })
+    // Nothing waited for the time-out of 20 s.
+    expect(performance.now() - start).toBeLessThan(10_000)
+  })
+
   test('a few resets on the way do no harm', async (context) => {
     const { simulator, sender } = await openDelivery(context, {
       script: {
