@@ -23,7 +23,8 @@ const REFILL_AT = 1000
 
 process.noDeprecation = true
 Object.assign(util, { isArray: Array.isArray }) // it calls this; Node 23 took it away
-const apn: Apn = createRequire(import.meta.url)('apn')
+const require = createRequire(import.meta.url)
+const apn: Apn = require('apn')
 
 let connection: ApnConnection | undefined
 let rejected = 0

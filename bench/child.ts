@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+const TASKSET = '/usr/bin/taskset'
+
 /** The cores that servers and clients are pinned to; undefined where there is only one, or no taskset to pin with. */
 export const CORES = findCores()
 
@@ -11,12 +13,17 @@ export class Child<Question extends object, Answer> {
   readonly #process: ChildProcess
   readonly #program: string
 
-  constructor(program: string, core?: number) {
-    const node = ['--conditions=lhspn-source', '--import', 'tsx', fileURLToPath(new URL(program, import.meta.url))]
+  /**
+   * @param core to pin it to
+   * @param flags of Node, beside those that it takes to run from the sources
+   */
+  constructor(program: string, { core, flags = [] }: { core?: number | undefined; flags?: readonly string[] } = {}) {
+    const fromSource = ['--conditions=lhspn-source', '--import', 'tsx']
+    const node = [...flags, ...fromSource, fileURLToPath(new URL(program, import.meta.url))]
     const pinned = ['-c', `${core}`, process.execPath, ...node]
     const options: SpawnOptions = { cwd: import.meta.dirname, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }
     this.#program = program
-    this.#process = core === undefined ? spawn(process.execPath, node, options) : spawn('taskset', pinned, options)
+    this.#process = core === undefined ? spawn(process.execPath, node, options) : spawn(TASKSET, pinned, options)
   }
 
   /** @throws Error when the process ends instead */
@@ -52,7 +59,7 @@ export function serveQuestions(answer: (question: never) => Promise<object | und
 }
 
 function findCores(): { readonly server: number; readonly client: number } | undefined {
-  if (!existsSync('/usr/bin/taskset')) return undefined
+  if (!existsSync(TASKSET)) return undefined
   const list = /^Cpus_allowed_list:\s*(.+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
   const cores = list.split(',').flatMap((range) => range.split('-').map(Number))
   const [server, client] = [Math.min(...cores), Math.max(...cores)]

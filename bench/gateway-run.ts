@@ -32,7 +32,7 @@ const [POLL_MS, PATIENCE_MS] = [10, 2000]
 
 /** One raw gateway, and the runs against it. */
 export class Arena {
-  readonly #gateway = new Child<GatewayQuestion, GatewayCounts>('raw-gateway.ts', CORES?.server)
+  readonly #gateway = new Child<GatewayQuestion, GatewayCounts>('raw-gateway.ts', { core: CORES?.server })
   readonly #certificates: Certificates
   #port = 0
 
@@ -53,7 +53,7 @@ export class Arena {
   async run({ name, program, job, warmUp }: Contender): Promise<Run> {
     const { ca, client: pem } = this.#certificates
     const workload: Workload = { ...job, port: this.#port, certificates: { ca, client: pem } }
-    const client = new Child<ClientQuestion, ClientFigures>(program, CORES?.client)
+    const client = new Child<ClientQuestion, ClientFigures>(program, { core: CORES?.client })
     await this.#gateway.ask({ kind: 'reset' })
     await client.ask({ kind: 'send', workload: { ...workload, notifications: warmUp } })
     await this.#arrived(warmUp)
