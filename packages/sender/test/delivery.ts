@@ -44,6 +44,9 @@ export async function openDelivery(context: TestContext, options: DeliveryOption
   })
   context.onTestFinished(async () => {
     await sender.close()
+    const ended = events.filter(({ kind }) => kind === 'disconnected').length
+    const opened = events.filter(({ kind }) => kind === 'connected').length
+    if (ended < opened) throw new Error(`closed, and ${opened - ended} connections are not`)
     if (!/"(stall|half-open)"/.test(JSON.stringify(options.script ?? {}))) {
       const soon = AbortSignal.timeout(5000)
       await simulator.journal.waitFor(({ closed, connections }) => closed === connections, soon)

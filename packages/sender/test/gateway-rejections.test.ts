@@ -178,6 +178,16 @@ describe.concurrent('in a long stream', () => {
   })
 })
 
+test('an answer is read before much more is written: the write loop lets others have their turns', async (context) => {
+  const { simulator, sender } = await openDelivery(context, {
+    script: { rules: [at(0, { status: 8 })] },
+    journal: 'counts',
+  })
+  const outcomes = await outcomesOf(sender.send([range(0, 16_384)]))
+  expect(tally(outcomes)).toEqual({ accepted: 16_383, 'rejected InvalidToken': 1 })
+  expect(simulator.journal.counts().discarded).toBeLessThan(12_000)
+})
+
 /** Closes the sender, which hurries its last barrier, when all that is to be taken and to be refused has arrived. */
 function closeWhen(journal: Journal, sender: Sender, taken: number, refused: number): void {
   void journal
