@@ -159,20 +159,6 @@ describe.concurrent('the feedback service cannot be read', () => {
     expect((await readAll(options)).error).toMatchObject({ code: 'unreachable' })
   })
 
-  test('it is silent for too long, before the handshake and after it', async (context) => {
-    const mute = createServer((socket) => void socket.resume()).listen(0, '127.0.0.1')
-    await once(mute, 'listening')
-    context.onTestFinished(() => void mute.close())
-    const { options } = await openService(context, {})
-    const feedback = `127.0.0.1:${(mute.address() as AddressInfo).port}`
-    expect((await readAll({ ...options, feedback, timeoutMs: 100 })).error).toMatchObject({ code: 'unreachable' })
-    const silent = await openOwnService(context, (socket) => void socket.write(encodeFeedback(tuples(2))))
-    expect(await readAll({ ...silent, timeoutMs: 300 })).toEqual({
-      read: tuples(2),
-      error: expect.objectContaining({ code: 'unreachable' }),
-    })
-  })
-
   test('it is aborted: before, while it waits, and between two tuples, with the reason of the signal', async (context) => {
     const options = await openOwnService(context, (socket) => void socket.write(encodeFeedback(tuples(2))))
     const reason = 'stopped by hand'
@@ -213,7 +199,22 @@ describe.concurrent('the feedback service cannot be read', () => {
   })
 })
 
-// By itself: beside others, the service may really be silent for a while.
+// By themselves: beside others, the service may really be silent for a while.
+
+test('it is silent for too long, before the handshake and after it', async (context) => {
+  const mute = createServer((socket) => void socket.resume()).listen(0, '127.0.0.1')
+  await once(mute, 'listening')
+  context.onTestFinished(() => void mute.close())
+  const { options } = await openService(context, {})
+  const feedback = `127.0.0.1:${(mute.address() as AddressInfo).port}`
+  expect((await readAll({ ...options, feedback, timeoutMs: 100 })).error).toMatchObject({ code: 'unreachable' })
+  const silent = await openOwnService(context, (socket) => void socket.write(encodeFeedback(tuples(2))))
+  expect(await readAll({ ...silent, timeoutMs: 300 })).toEqual({
+    read: tuples(2),
+    error: expect.objectContaining({ code: 'unreachable' }),
+  })
+})
+
 test('a caller who takes its time loses nothing, and is not the service being silent', async (context) => {
   const { options } = await openService(context, { feedback: tuples(4000) })
   const until = { time: 0 }
@@ -225,3 +226,26 @@ test('a caller who takes its time loses nothing, and is not the service being si
   expect(error).toBeUndefined()
   expect(read).toEqual(tuples(4000))
 })
+
+test('it is not the service that was silent when this process was held up', async (context) => {
+  const service: TLSSocket[] = []
+  const options = await openOwnService(context, (tls) => {
+    service.push(tls)
+    tls.write(encodeFeedback(tuples(1)))
+  })
+  const { read, error } = await readAll({ ...options, timeoutMs: 300 }, ({ length }) => {
+    // Once the reader waits, the rest is written, and then nobody gets to read it for longer than the time-out.
+    if (length !== 1) return
+    setImmediate(() => {
+      service[0]?.end(encodeFeedback(tuples(1)))
+      holdUp(600)
+    })
+  })
+  expect(error).toBeUndefined()
+  expect(read).toHaveLength(2)
+})
+
+function holdUp(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}

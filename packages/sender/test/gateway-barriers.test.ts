@@ -168,3 +168,13 @@ describe.concurrent('whether a gateway answers barriers is learnt', () => {
     expect(events.filter(({ kind }) => kind === 'barriers')).toEqual([{ kind: 'barriers', answered: true }])
   })
 })
+
+// By itself: nobody else may be held up.
+test('an answer that waits to be read is no silence, however long this process was held up', async (context) => {
+  const { simulator, sender } = await openDelivery(context, { sender: { requestTimeoutMs: 300 } })
+  const outcome = sender.sendOne(numbered(0))
+  await simulator.journal.waitFor((journal) => journal.answers().get(2) === 2)
+  const until = performance.now() + 600
+  while (performance.now() < until);
+  expect(await outcome).toMatchObject({ kind: 'accepted' })
+})

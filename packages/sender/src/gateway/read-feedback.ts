@@ -77,8 +77,14 @@ export async function* readFeedback(options: FeedbackOptions): AsyncGenerator<Fe
       }
       if (taken.length > 0) continue
       if (ended) break
-      const timer = setTimeout(() => end(nothingReached(`${feedback} was silent for ${timeoutMs} ms`)), timeoutMs)
+      const wait = { over: false }
+      const silent = (): void => {
+        if (!wait.over) end(nothingReached(`${feedback} was silent for ${timeoutMs} ms`))
+      }
+      // What has come is read first: it may be this process that was held up, and not the service that was silent.
+      const timer = setTimeout(() => setImmediate(silent), timeoutMs)
       await changed.wait()
+      wait.over = true
       clearTimeout(timer)
     }
     signal?.throwIfAborted()
