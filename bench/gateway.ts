@@ -38,13 +38,13 @@ for (let round = 0; round < ROUNDS; round++) {
 await arena.close()
 
 printTable(
-  ['', 'CPU µs', 'of apn’s', 'a second', 'peak RSS MB', 'gateway µs', 'lost, by round'],
+  ['', 'CPU µs', 'apn needs', 'a second', 'peak RSS MB', 'gateway µs', 'lost, by round'],
   contenders.map((contender) => {
     const counterpart = contender.job.rejectEvery === 0 ? peer : peerRejecting
     return [
       contender.name,
       cpu(contender).toFixed(2),
-      `1/${(cpu(counterpart) / cpu(contender)).toFixed(1)}`,
+      `${(cpu(counterpart) / cpu(contender)).toFixed(1)} ×`,
       Math.round(middle(contender, ({ rate }) => rate)).toLocaleString('en'),
       (middle(contender, ({ peakRss }) => peakRss) / 1e6).toFixed(0),
       middle(contender, ({ gatewayCpu }) => gatewayCpu).toFixed(2),
