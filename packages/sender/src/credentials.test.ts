@@ -13,6 +13,8 @@ import type { SenderError } from './errors.ts'
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^]+?-----END CERTIFICATE-----\r?\n/
 const KEY = /-----BEGIN PRIVATE KEY-----[^]+?-----END PRIVATE KEY-----\r?\n/
+/** Any version from 3 on. */
+const OPENSSL = 'openssl'
 const ODD = 'pässwörd 🔑'
 
 let own: Certificates
@@ -31,7 +33,7 @@ const certificateOf = (pem: string): string => CERTIFICATE.exec(pem)?.[0] ?? ''
 const keyOf = (pem: string): string => KEY.exec(pem)?.[0] ?? ''
 
 function openssl(...args: string[]): void {
-  execFileSync('openssl', args, { cwd: directory, stdio: 'pipe' })
+  execFileSync(OPENSSL, args, { cwd: directory, stdio: 'pipe' })
 }
 
 /** A self-signed certificate of an elliptic curve, as `name.key` and `name.crt`. */

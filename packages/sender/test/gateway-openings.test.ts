@@ -58,11 +58,6 @@ describe.concurrent('a gateway that cannot be reached', () => {
   test.for<{ rule: string; gateway: (context: TestContext) => Promise<string> }>([
     { rule: 'nobody listens', gateway: closedPort },
     { rule: 'it never says a word', gateway: (context) => openImpostor(context, () => {}) },
-    {
-      rule: 'it does not speak TLS',
-      gateway: (context) => openImpostor(context, (socket) => void socket.end('220 ready\r\n')),
-    },
-    { rule: 'it resets', gateway: (context) => openImpostor(context, (socket) => void socket.resetAndDestroy()) },
   ])('$rule: after ten connections all leaves unsent, in bounded time', async ({ gateway }, context) => {
     let failures = 0
     const { simulator, sender } = await openDelivery(context, {
@@ -79,6 +74,26 @@ describe.concurrent('a gateway that cannot be reached', () => {
     expect(tally(outcomes)).toEqual({ 'unsent Unreachable': 5 })
     expect(failures).toBe(10)
     expect(simulator.journal.connections).toBe(0)
+  })
+
+  test.for<{ rule: string; greet: (socket: Socket) => void }>([
+    { rule: 'it does not speak TLS', greet: (socket) => void socket.end('220 ready\r\n') },
+    { rule: 'it resets', greet: (socket) => void socket.resetAndDestroy() },
+    { rule: 'it closes at once', greet: (socket) => void socket.end() },
+  ])('$rule: that is no fault of the credentials, and it is tried again', async ({ greet }, context) => {
+    const gateway = await openImpostor(context, greet)
+    const codes: (string | undefined)[] = []
+    const { sender } = await openDelivery(context, {
+      sender: {
+        gateway,
+        onEvent: (event) => {
+          if (event.kind === 'disconnected') codes.push(event.error?.code)
+          if (codes.length === 3) void sender.close()
+        },
+      },
+    })
+    expect(await sender.sendOne(numbered(0))).toMatchObject({ kind: 'unsent', reason: 'Draining' })
+    expect(codes.slice(0, 3)).toEqual(['unreachable', 'unreachable', 'unreachable'])
   })
 
   test('the sender is closed before anything is reached: at once', async (context) => {
