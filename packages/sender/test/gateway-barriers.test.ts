@@ -108,8 +108,9 @@ describe.concurrent('a gateway that does not answer barriers', () => {
     const sent = range(0, 40_000)
     const outcomes = await outcomesOf(sender.send([sent]))
     expect(tally(outcomes)).toEqual({ 'unconfirmed Quiet': 40_000 })
+    // Some may still be on their way: quiet time proves nothing.
+    await simulator.journal.waitFor(({ accepted }) => accepted === 40_000)
     expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
-    expect(simulator.journal.accepted).toBe(40_000)
     expect(simulator.journal.connections).toBeLessThan(7)
   })
 
