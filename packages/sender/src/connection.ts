@@ -62,6 +62,15 @@ export class Connection {
     this.#socket.write(bytes, written)
   }
 
+  /** Stops reading: what comes stays in the kernel's buffer, and nothing is reported but `closed`. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
   close(): void {
     this.#socket.destroy()
   }

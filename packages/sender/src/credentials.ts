@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createSecureContext, type SecureContext } from 'node:tls'
 
 import { SenderError } from './errors.ts'
 import { pemFromPkcs12 } from './pkcs12.ts'
@@ -37,6 +38,22 @@ export function openCertificate(bytes: Uint8Array, passphrase?: string): Certifi
     key: key.export({ type: 'pkcs8', format: 'pem' }) as string,
     topics: topicsOf(leaf),
     expiresAt: new Date(leaf.validTo),
+  }
+}
+
+/**
+ * What TLS needs to show a certificate, and to trust `ca` (PEM) instead of the system's CAs.
+ * @throws SenderError `invalid-credentials`
+ */
+export function secureContextOf(credentials: Certificate, ca: string | undefined): SecureContext {
+  try {
+    return createSecureContext({ cert: credentials.certificate, key: credentials.key, ...(ca !== undefined && { ca }) })
+  } catch (cause) {
+    throw invalid(
+      'OpenSSL takes neither the certificate, its key nor the CA as they are',
+      'Open the certificate with openCertificate, and give the CA as PEM.',
+      cause,
+    )
   }
 }
 

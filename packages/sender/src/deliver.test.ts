@@ -195,7 +195,11 @@ test('what a source throws comes out after all outcomes', async () => {
   await expect(reader.next()).rejects.toThrow('the database is gone')
 })
 
-test('notifications without an array around them are refused by name', async () => {
-  const bare = batch(2) as unknown as Notification[][]
-  await expect(read(new Desk(), bare)).rejects.toMatchObject({ code: 'invalid-options' })
+test.for<[string, unknown]>([
+  ['notifications without an array around them', batch(2)],
+  ['nothing where an array is due', [undefined]],
+  ['nothing where a notification is due', [[...batch(1), null]]],
+  ['a hole in an array', [Array.from({ length: 2 })]],
+])('%s: refused by name', async ([, batches]) => {
+  await expect(read(new Desk(), batches as Notification[][])).rejects.toMatchObject({ code: 'invalid-options' })
 })

@@ -75,7 +75,7 @@ async function pull(deliverer: Deliverer, call: Call, batches: Batches<Notificat
       call.inputEnded = true
       return deliverer.notify(call)
     }
-    if (!Array.isArray(batch)) throw noArray()
+    if (!isArrayOfSomething(batch)) throw noArray()
     if (call.ending === undefined) call.enqueue(batch)
     deliverer.notify(call)
     // However many empty arrays a source gives at once, sockets are read and an abort is heard.
@@ -83,6 +83,11 @@ async function pull(deliverer: Deliverer, call: Call, batches: Batches<Notificat
     while (call.ending === undefined && !call.wantsInput) await deliverer.changed(call)
   }
   await source.return?.()
+}
+
+/** A hole or null among notifications would end the process in the middle of a write. */
+function isArrayOfSomething(batch: unknown): boolean {
+  return Array.isArray(batch) && !batch.includes(undefined) && !batch.includes(null)
 }
 
 function noArray(): SenderError {

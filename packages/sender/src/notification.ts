@@ -6,6 +6,6 @@ export interface Notification {
   readonly token: string
   /** Shared between the notifications of a push: the same object is rendered once. */
   readonly content: Content
-  /** Written as `aps.badge`, in place of one in the payload: 0 (removes the badge) to 4,294,967,295. */
+  /** Written as `aps.badge`, in place of one in the payload: 0 (removes the badge) to 2,147,483,647. */
   readonly badge?: number
 }

@@ -52,7 +52,7 @@ export const OWN_REASONS = {
   },
   MalformedBadge: {
     kind: 'rejected',
-    meaning: 'The badge is not a whole number from 0 to 4,294,967,295; nothing was written.',
+    meaning: 'The badge is not a whole number from 0 to 2,147,483,647; nothing was written.',
     remedy: 'Give a badge of 0 or more, or leave it out.',
   },
   ContentRefused: {

@@ -33,14 +33,32 @@ function read(forge: typeof forgeModule, bytes: Uint8Array, passphrase: string):
   try {
     return forge.pkcs12.pkcs12FromAsn1(tree, passphrase)
   } catch (cause) {
+    const opened = readUtf8(forge, tree, passphrase)
+    if (opened !== undefined) return opened
     throw new SenderError(
       'invalid-credentials',
       'The .p12 cannot be opened',
       'Check its passphrase, or export it again.',
-      {
-        cause,
-      },
+      { cause },
     )
+  }
+}
+
+/**
+ * The seal of a file and the old ciphers take a passphrase as UTF-16, the new ones (PBES2, RFC 8018) as UTF-8; forge takes
+ * one for all, as UTF-16. With letters beyond ASCII that differs: the seal is left out then, so that UTF-8 fits the rest.
+ */
+function readUtf8(
+  forge: typeof forgeModule,
+  tree: forgeModule.asn1.Asn1,
+  passphrase: string,
+): forgeModule.pkcs12.Pkcs12Pfx | undefined {
+  const utf8 = forge.util.encodeUtf8(passphrase)
+  if (utf8 === passphrase || typeof tree.value === 'string') return undefined
+  try {
+    return forge.pkcs12.pkcs12FromAsn1({ ...tree, value: tree.value.slice(0, 2) }, utf8)
+  } catch {
+    return undefined
   }
 }
 

@@ -1,7 +1,5 @@
-import { createSecureContext, type ConnectionOptions } from 'node:tls'
-
 import { parseAddress } from './address.ts'
-import type { Certificate } from './credentials.ts'
+import { type Certificate, secureContextOf } from './credentials.ts'
 import { type Batches, deliver, type SendOptions } from './deliver.ts'
 import { SenderError } from './errors.ts'
 import { ResendEngine } from './gateway/resend-engine.ts'
@@ -50,7 +48,7 @@ export class Sender {
     const { gateway, credentials, ca, onEvent = () => {} } = options
     const target = {
       address: gateway,
-      options: { ...parseAddress(gateway, 'gateway'), secureContext: secureContext(credentials, ca) },
+      options: { ...parseAddress(gateway, 'gateway'), secureContext: secureContextOf(credentials, ca) },
     }
     this.#shell = new Shell(
       new ResendEngine({ ...settings(options), window: WINDOW, random: Math.random }),
@@ -61,9 +59,9 @@ export class Sender {
 
   /**
    * Sends whatever arrays the source gives. Lazy: nothing happens before the first outcomes are asked for.
-   * At most 16,384 notifications for each of `connections` are held beside the array that was pulled last, outcomes that
-   * were not taken included. Leaving the loop early ends the call as `signal` does. An array that the source gives after
-   * the call has ended is not taken: nothing of it was sent.
+   * At most 16,384 notifications for each of `connections` are held, outcomes that were not taken included, and beside
+   * them up to 8,192 that wait, with the array that was pulled last. Leaving the loop early ends the call as `signal`
+   * does. An array that the source gives after the call has ended is not taken: nothing of it was sent.
    * @throws SenderError after all outcomes are out: `unreachable`, or the fault that stopped the sender; at once: `closed`
    */
   send<N extends Notification>(
@@ -91,19 +89,6 @@ export class Sender {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-}
-
-function secureContext(credentials: Certificate, ca: string | undefined): ConnectionOptions['secureContext'] {
-  try {
-    return createSecureContext({ cert: credentials.certificate, key: credentials.key, ...(ca !== undefined && { ca }) })
-  } catch (cause) {
-    throw new SenderError(
-      'invalid-credentials',
-      'OpenSSL takes neither the certificate, its key nor the CA as they are',
-      'Open the certificate with openCertificate, and give the CA as PEM.',
-      { cause },
-    )
   }
 }
 

@@ -28,7 +28,7 @@ export interface DeliveryOptions extends SimulatorOptions {
 
 /**
  * Both, closed with the test. Once the sender says that it is closed, the simulator must see all its connections end,
- * unless it plays dead.
+ * unless it plays dead or is slow.
  */
 export async function openDelivery(context: TestContext, options: DeliveryOptions = {}): Promise<Delivery> {
   const { sender: senderOptions, ...simulatorOptions } = options
@@ -44,7 +44,10 @@ export async function openDelivery(context: TestContext, options: DeliveryOption
   })
   context.onTestFinished(async () => {
     await sender.close()
-    if (!/"(stall|half-open)"/.test(JSON.stringify(options.script ?? {}))) {
+    const ended = events.filter(({ kind }) => kind === 'disconnected').length
+    const opened = events.filter(({ kind }) => kind === 'connected').length
+    if (ended < opened) throw new Error(`closed, and ${opened - ended} connections are not`)
+    if (!/"(stall|half-open|read-slowly)"/.test(JSON.stringify(options.script ?? {}))) {
       const soon = AbortSignal.timeout(5000)
       await simulator.journal.waitFor(({ closed, connections }) => closed === connections, soon)
     }

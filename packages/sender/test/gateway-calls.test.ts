@@ -68,7 +68,8 @@ describe.concurrent('a call that ends before its input does', () => {
         pulled = source.sent.length
       }
     }
-    expect(performance.now() - start).toBeLessThan(2000)
+    // Long before a barrier would be given up.
+    expect(performance.now() - start).toBeLessThan(10_000)
     expect(source.left).toBe(true)
     // One array may have been asked for before.
     const given = source.sent.slice(0, outcomes.length)
@@ -100,6 +101,15 @@ describe.concurrent('a call that ends before its input does', () => {
     const outcomes = await outcomesOf(sender.send([range(0, 5)], { deadline: () => performance.now() - 1 }))
     expect(tally(outcomes)).toEqual({ 'unsent Deadline': 5 })
     expect(simulator.journal.entries()).toEqual([])
+  })
+
+  test('its deadline is no number: it counts as past, and does not stop the clock of others', async (context) => {
+    const { sender } = await openDelivery(context)
+    const other = outcomesOf(sender.send([range(0, 3)]))
+    expect(tally(await outcomesOf(sender.send([range(3, 5)], { deadline: () => NaN })))).toEqual({
+      'unsent Deadline': 2,
+    })
+    expect(tally(await other)).toEqual({ accepted: 3 })
   })
 
   test('its deadline is further away than timers reach', async (context) => {
@@ -170,19 +180,19 @@ describe.concurrent('calls beside each other', () => {
     const source = new Source()
     const sleeper = sender.send(source)
     await sleeper.next()
-    const fast = range(10_000_000, 10_100_000)
+    const fast = range(10_000_000, 10_040_000)
     const outcomes = await outcomesOf(sender.send([fast]))
-    expect(tally(outcomes)).toEqual({ accepted: 100_000 })
+    expect(tally(outcomes)).toEqual({ accepted: 40_000 })
     // Everything that the sleeper holds is written by now or waits for room.
-    await simulator.journal.waitFor(({ accepted }) => accepted >= 100_000 + ROOM)
+    await simulator.journal.waitFor(({ accepted }) => accepted >= 40_000 + ROOM)
     const most = ROOM + 16_384 + 8192 + 2000
     expect(source.sent.length).toBeLessThanOrEqual(most)
-    const more = await outcomesOf(sender.send([range(20_000_000, 20_050_000)]))
-    expect(tally(more)).toEqual({ accepted: 50_000 })
+    const more = await outcomesOf(sender.send([range(20_000_000, 20_020_000)]))
+    expect(tally(more)).toEqual({ accepted: 20_000 })
     expect(source.sent.length).toBeLessThanOrEqual(most)
     // It wakes up, and its source is pulled again.
     const before = source.sent.length
-    for await (const some of sleeper) if (source.sent.length > before + 50_000 && some.length > 0) break
+    for await (const some of sleeper) if (source.sent.length > before + 10_000 && some.length > 0) break
     expect(source.sent.length).toBeGreaterThan(before)
   })
 
@@ -215,11 +225,11 @@ describe.concurrent('calls beside each other', () => {
     expect(simulator.journal.connections).toBeLessThan(6)
   })
 
-  test('one that was single comes out at once', async (context) => {
+  test('a single one alone is proven within 5 s', async (context) => {
     const { sender } = await openDelivery(context)
     const start = performance.now()
     expect(await sender.sendOne(numbered(0))).toEqual({ notification: numbered(0), kind: 'accepted', attempts: 1 })
-    expect(performance.now() - start).toBeLessThan(1500)
+    expect(performance.now() - start).toBeLessThan(5000)
   })
 })
 
@@ -315,6 +325,8 @@ describe.concurrent('what cannot be sent leaves by itself, and harms nothing els
     { what: 'a token that is no hex', notification: { token: 'zz'.repeat(32) }, outcome: 'rejected MalformedToken x0' },
     { what: 'half a byte', notification: { token: 'abc' }, outcome: 'rejected MalformedToken x0' },
     { what: 'a token of 101 bytes', notification: { token: 'ab'.repeat(101) }, outcome: 'rejected MalformedToken x0' },
+    { what: 'null for a token', notification: { token: null as never }, outcome: 'rejected MalformedToken x0' },
+    { what: 'a number for a token', notification: { token: 12 as never }, outcome: 'rejected MalformedToken x0' },
     { what: 'a negative badge', notification: { badge: -1 }, outcome: 'rejected MalformedBadge x0' },
     { what: 'half a badge', notification: { badge: 0.5 }, outcome: 'rejected MalformedBadge x0' },
     { what: 'a badge of 2^31', notification: { badge: 2 ** 31 }, outcome: 'rejected MalformedBadge x0' },
@@ -333,6 +345,11 @@ describe.concurrent('what cannot be sent leaves by itself, and harms nothing els
     {
       what: 'a payload that is no JSON',
       notification: { content: { payload: { big: 1n as never } } },
+      outcome: 'rejected ContentRefused x0',
+    },
+    {
+      what: 'an expiration before all time',
+      notification: { content: { ...hi, expiration: -5 } },
       outcome: 'rejected ContentRefused x0',
     },
     {

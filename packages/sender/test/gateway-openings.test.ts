@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 
 import { createCertificates, startSimulator } from '@lhspn/apns-simulator'
 import { afterAll, describe, expect, test, type TestContext } from 'vitest'
 
-import { openCertificate, Sender, type SenderError } from '../src/index.ts'
+import { openCertificate, type Outcome, Sender, type SenderError } from '../src/index.ts'
 import {
   contradictions,
   type Delivery,
@@ -12,7 +13,6 @@ import {
   numbered,
   type Numbered,
   openDelivery,
-  outcomesOf,
   range,
   tally,
 } from './delivery.ts'
@@ -23,8 +23,8 @@ afterAll(expectNoLeftovers)
 async function sendAll(
   sender: Sender,
   sent: readonly Numbered[],
-): Promise<{ outcomes: Awaited<ReturnType<typeof outcomesOf>>; error: SenderError | undefined }> {
-  const outcomes: Awaited<ReturnType<typeof outcomesOf>> = []
+): Promise<{ outcomes: Outcome<Numbered>[]; error: SenderError | undefined }> {
+  const outcomes: Outcome<Numbered>[] = []
   try {
     for await (const some of sender.send([sent])) outcomes.push(...some)
   } catch (error) {
@@ -32,6 +32,119 @@ async function sendAll(
   }
   return { outcomes, error: undefined }
 }
+
+/** A TCP server that is no gateway. */
+async function openImpostor(context: TestContext, greet: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.resume()
+    greet(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  context.onTestFinished(() => void server.close())
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** An address where nobody listens. */
+async function closedPort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return `127.0.0.1:${port}`
+}
+
+describe.concurrent('a gateway that cannot be reached', () => {
+  test.for<{ rule: string; gateway: (context: TestContext) => Promise<string> }>([
+    { rule: 'nobody listens', gateway: closedPort },
+    { rule: 'it never says a word', gateway: (context) => openImpostor(context, () => {}) },
+  ])('$rule: after ten connections all leaves unsent, in bounded time', async ({ gateway }, context) => {
+    let failures = 0
+    const { simulator, sender } = await openDelivery(context, {
+      sender: {
+        gateway: await gateway(context),
+        requestTimeoutMs: 100,
+        onEvent: ({ kind }) => (failures += kind === 'disconnected' ? 1 : 0),
+      },
+    })
+    const sent = range(0, 5)
+    const { outcomes, error } = await sendAll(sender, sent)
+    expect(error).toMatchObject({ code: 'unreachable' })
+    await sender.close()
+    expect(tally(outcomes)).toEqual({ 'unsent Unreachable': 5 })
+    expect(failures).toBe(10)
+    expect(simulator.journal.connections).toBe(0)
+  })
+
+  test.for<{ rule: string; greet: (socket: Socket) => void }>([
+    { rule: 'it does not speak TLS', greet: (socket) => void socket.end('220 ready\r\n') },
+    { rule: 'it resets', greet: (socket) => void socket.resetAndDestroy() },
+    { rule: 'it closes at once', greet: (socket) => void socket.end() },
+  ])('$rule: that is no fault of the credentials, and it is tried again', async ({ greet }, context) => {
+    const gateway = await openImpostor(context, greet)
+    const codes: (string | undefined)[] = []
+    const { sender } = await openDelivery(context, {
+      sender: {
+        gateway,
+        onEvent: (event) => {
+          if (event.kind === 'disconnected') codes.push(event.error?.code)
+          if (codes.length === 3) void sender.close()
+        },
+      },
+    })
+    expect(await sender.sendOne(numbered(0))).toMatchObject({ kind: 'unsent', reason: 'Draining' })
+    expect(codes.slice(0, 3)).toEqual(['unreachable', 'unreachable', 'unreachable'])
+  })
+
+  test('the sender is closed before anything is reached: at once', async (context) => {
+    const gateway = await openImpostor(context, () => {})
+    const { sender } = await openDelivery(context, { sender: { gateway } })
+    const start = performance.now()
+    const outcome = sender.sendOne(numbered(0))
+    const aborting = new AbortController()
+    const aborted = sender.sendOne(numbered(1), { signal: aborting.signal })
+    await new Promise((resolve) => setImmediate(resolve))
+    aborting.abort()
+    expect(await aborted).toMatchObject({ kind: 'unsent', reason: 'Aborted' })
+    await sender.close()
+    expect(await outcome).toMatchObject({ kind: 'unsent', reason: 'Draining' })
+    // Nothing waited for the time-out of 20 s.
+    expect(performance.now() - start).toBeLessThan(10_000)
+  })
+
+  test('a few resets on the way do no harm', async (context) => {
+    const { simulator, sender } = await openDelivery(context, {
+      script: {
+        connections: [
+          { nth: { from: 1, to: 3 }, do: 'refuse' },
+          { nth: 5, do: 'refuse' },
+        ],
+      },
+    })
+    const sent = range(0, 5)
+    const { outcomes, error } = await sendAll(sender, sent)
+    expect(error).toBeUndefined()
+    expect(tally(outcomes)).toEqual({ accepted: 5 })
+    expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
+    expect(simulator.journal.connections).toBe(6)
+  })
+
+  test('one that comes back is used again by the same sender', async (context) => {
+    const first = await startSimulator()
+    const gatewayPort = Number(first.gateway.split(':')[1])
+    await first.close()
+    const sender = new Sender({
+      gateway: first.gateway,
+      ca: first.certificates.ca,
+      credentials: openCertificate(Buffer.from(first.certificates.client)),
+    })
+    context.onTestFinished(() => sender.close())
+    const outcome = sender.sendOne(numbered(0))
+    const second = await startSimulator({ gatewayPort })
+    context.onTestFinished(() => second.close())
+    expect(await outcome).toMatchObject({ kind: 'accepted', attempts: 1 })
+  })
+})
 
 describe.concurrent('a fault of the credentials or of trust stops the sender for good', () => {
   interface Case {
@@ -97,84 +210,21 @@ describe.concurrent('a fault of the credentials or of trust stops the sender for
   })
 })
 
-/** A TCP server that is no gateway. */
-async function openImpostor(context: TestContext, greet: (socket: Socket) => void): Promise<string> {
-  const server = createServer((socket) => {
-    socket.on('error', () => {})
-    socket.resume()
-    greet(socket)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  context.onTestFinished(() => void server.close())
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-/** An address where nobody listens. */
-async function closedPort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return `127.0.0.1:${port}`
-}
-
-describe.concurrent('a gateway that cannot be reached', () => {
-  test.for<{ rule: string; gateway: (context: TestContext) => Promise<string> }>([
-    { rule: 'nobody listens', gateway: closedPort },
-    { rule: 'it never says a word', gateway: (context) => openImpostor(context, () => {}) },
-    {
-      rule: 'it does not speak TLS',
-      gateway: (context) => openImpostor(context, (socket) => void socket.end('220 ready\r\n')),
-    },
-    { rule: 'it resets', gateway: (context) => openImpostor(context, (socket) => void socket.resetAndDestroy()) },
-  ])('$rule: after ten connections all leaves unsent, in bounded time', async ({ gateway }, context) => {
-    let failures = 0
-    const { simulator, sender } = await openDelivery(context, {
-      sender: {
-        gateway: await gateway(context),
-        requestTimeoutMs: 100,
-        onEvent: ({ kind }) => (failures += kind === 'disconnected' ? 1 : 0),
-      },
-    })
-    const sent = range(0, 5)
-    const { outcomes, error } = await sendAll(sender, sent)
-    expect(error).toMatchObject({ code: 'unreachable' })
-    await sender.close()
-    expect(tally(outcomes)).toEqual({ 'unsent Unreachable': 5 })
-    expect(failures).toBe(10)
-    expect(simulator.journal.connections).toBe(0)
-  })
-
-  test('a few resets on the way do no harm', async (context) => {
-    const { simulator, sender } = await openDelivery(context, {
-      script: {
-        connections: [
-          { nth: { from: 1, to: 3 }, do: 'refuse' },
-          { nth: 5, do: 'refuse' },
-        ],
-      },
-    })
-    const sent = range(0, 5)
-    const { outcomes, error } = await sendAll(sender, sent)
-    expect(error).toBeUndefined()
-    expect(tally(outcomes)).toEqual({ accepted: 5 })
-    expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
-    expect(simulator.journal.connections).toBe(6)
-  })
-
-  test('one that comes back is used again by the same sender', async (context) => {
-    const first = await startSimulator()
-    const gatewayPort = Number(first.gateway.split(':')[1])
-    await first.close()
-    const sender = new Sender({
-      gateway: first.gateway,
-      ca: first.certificates.ca,
-      credentials: openCertificate(Buffer.from(first.certificates.client)),
-    })
-    context.onTestFinished(() => sender.close())
-    const outcome = sender.sendOne(numbered(0))
-    const second = await startSimulator({ gatewayPort })
-    context.onTestFinished(() => second.close())
-    expect(await outcome).toMatchObject({ kind: 'accepted', attempts: 1 })
-  })
+test.concurrent('a trickle, three a second for five seconds: few connections, and each outcome within 5 s', async (context) => {
+  const { simulator, sender } = await openDelivery(context)
+  const waits: number[] = []
+  const outcomes = []
+  for (let number = 0; number < 15; number++) {
+    const sentAt = performance.now()
+    outcomes.push(
+      sender.sendOne(numbered(number)).then((outcome) => {
+        waits.push(performance.now() - sentAt)
+        return outcome
+      }),
+    )
+    await setTimeout(333)
+  }
+  expect(tally(await Promise.all(outcomes))).toEqual({ accepted: 15 })
+  expect(Math.max(...waits)).toBeLessThan(5000)
+  expect(simulator.journal.connections).toBeLessThanOrEqual(6)
 })

@@ -98,14 +98,14 @@ describe.concurrent('at an unknown position', () => {
 describe.concurrent('an answer is not lost', () => {
   test('to a gateway that closes with our data unread', async (context) => {
     const { simulator, sender } = await openDelivery(context, {
-      script: { rules: [{ when: { every: 500 }, do: { status: 8, unread: true } }] },
+      script: { rules: [{ when: { every: 250 }, do: { status: 8, unread: true } }] },
     })
-    const sent = range(0, 50_000)
+    const sent = range(0, 25_000)
     const outcomes = await outcomesOf(sender.send([sent]))
     expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
     const { accepted = 0, 'rejected InvalidToken': rejected = 0, ...others } = tally(outcomes)
     expect(others).toEqual({})
-    expect(accepted + rejected).toBe(50_000)
+    expect(accepted + rejected).toBe(25_000)
     expect(rejected).toBe(100)
   })
 

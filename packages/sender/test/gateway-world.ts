@@ -155,7 +155,7 @@ export class GatewayWorld {
 
   /** One round of a world in which nothing fails: all is opened, read, answered, and some time passes. */
   calm(ms: number): void {
-    for (const pipe of [...this.pipes]) {
+    for (const pipe of this.pipes) {
       pipe.link.blocked = false
       this.open(pipe)
       this.read(pipe, Infinity)

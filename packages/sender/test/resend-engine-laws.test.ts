@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import type { Ending } from '../src/call.ts'
@@ -66,21 +66,28 @@ function run(plan: typeof schedule extends fc.Arbitrary<infer T> ? T : never): G
   return world
 }
 
-const law = (check: (world: GatewayWorld, plan: Parameters<typeof run>[0]) => void): void =>
-  fc.assert(
-    fc.property(schedule, (plan) => void check(run(plan), plan)),
-    { numRuns: Number(process.env['LHSPN_LAW_RUNS'] ?? 1500) },
-  )
+type Plan = Parameters<typeof run>[0]
 
-test('whatever happens, every notification has exactly one outcome, and the calls come to an end', () =>
-  law((world) => {
-    expect(world.finished).toBe(true)
-    expect(world.outcomes.size).toBe(NOTIFICATIONS)
-    expect(world.complaints).toEqual([])
-  }))
+/** A law holds for every schedule. LHSPN_LAW_RUNS tries more of them. */
+function law(name: string, check: (world: GatewayWorld, plan: Plan) => void): void {
+  test(name, () => {
+    expect.hasAssertions()
+    fc.assert(
+      fc.property(schedule, (plan) => check(run(plan), plan)),
+      { numRuns: Number(process.env['LHSPN_LAW_RUNS'] ?? 1500) },
+    )
+  })
+}
 
-test('nothing is accepted by proof that the gateway did not take, nothing unsent or rejected that it took', () =>
-  law((world, plan) => {
+law('whatever happens, every notification has exactly one outcome, and the calls come to an end', (world) => {
+  expect(world.finished).toBe(true)
+  expect(world.outcomes.size).toBe(NOTIFICATIONS)
+  expect(world.complaints).toEqual([])
+})
+
+law(
+  'nothing is accepted by proof that the gateway did not take, nothing unsent or rejected that it took',
+  (world, plan) => {
     for (const [number, { kind, reason, status }] of world.outcomes) {
       const taken = world.taken.get(number) ?? 0
       if (kind === 'accepted' && reason === undefined) expect(taken, `times that ${number} was taken`).not.toBe(0)
@@ -89,18 +96,21 @@ test('nothing is accepted by proof that the gateway did not take, nothing unsent
       // One that was sent again may have been taken the first time, and be refused now.
       if (kind === 'rejected' && plan.onUnconfirmed === 'report') expect(taken).toBe(0)
     }
-  }))
+  },
+)
 
-test('with report, the gateway takes nothing twice', () =>
-  law((world, plan) => {
-    if (plan.onUnconfirmed === 'report') expect(Math.max(0, ...world.taken.values())).toBeLessThanOrEqual(1)
-  }))
+law('with report, the gateway takes nothing twice', (world, plan) => {
+  if (plan.onUnconfirmed === 'report') expect(Math.max(0, ...world.taken.values())).toBeLessThanOrEqual(1)
+})
 
-test('no notification counts more attempts than it may, whatever the gateway does', () =>
-  law((world) => {
-    const { attempts } = world.options
-    for (const outcome of world.outcomes.values()) expect(outcome.attempts).toBeLessThanOrEqual(attempts)
-  }))
+law('no notification counts more attempts than it may, whatever the gateway does', (world) => {
+  const { attempts } = world.options
+  for (const outcome of world.outcomes.values()) expect(outcome.attempts).toBeLessThanOrEqual(attempts)
+})
 
-test('connections are opened no faster than allowed, those left out that replace one which ended as it should', () =>
-  law((world) => expect(world.hastyOpenings).toBe(0)))
+law(
+  'connections are opened no faster than allowed, those left out that replace one which ended as it should',
+  (world) => {
+    expect(world.hastyOpenings).toBe(0)
+  },
+)

@@ -127,6 +127,31 @@ describe('before anything is known', () => {
     ])
   })
 
+  test('a gateway that seemed to answer no barriers is asked again after a minute, on a connection of its own', () => {
+    const world = new GatewayWorld(true)
+    world.send([0])
+    world.open(world.pipes[0] as Pipe)
+    world.cut(world.pipes[0] as Pipe)
+    world.tick(1000)
+    world.open(world.pipes[0] as Pipe)
+    world.tick(3000)
+    const writing = active(world)
+    world.tick(3000)
+    expect(told(world)).toBe('0 unconfirmed Quiet')
+    world.tick(55_000)
+    world.send([1])
+    world.tick(1)
+    const asking = world.pipes.find((pipe) => pipe !== writing) as Pipe
+    world.open(asking)
+    expect([onWire(writing), onWire(asking)]).toEqual(['0 1', '|'])
+    world.read(asking, 1)
+    world.deliver(asking, 6)
+    expect(onWire(writing)).toBe('0 1 |')
+    world.read(writing, 3)
+    world.deliver(writing, 6)
+    expect(told(world)).toBe('0 unconfirmed Quiet, 1 accepted')
+  })
+
   test('a TLS alert stops the sender with the error that it was given', () => {
     const world = new GatewayWorld(true)
     const call = world.send([0])

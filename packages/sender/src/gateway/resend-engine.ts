@@ -30,6 +30,8 @@ export type EngineEvent =
 const BARRIER_INTERVAL_MS = 2000
 /** An idle connection is not trusted longer than this: firewalls drop them silently. */
 const IDLE_MS = 60_000
+/** A gateway that answers no barriers is asked again so often: one lost connection may have been why it seemed so. */
+const LONE_INTERVAL_MS = 60_000
 const MISSING_DEVICE_TOKEN = 2
 /** What a buffer for `write` must hold at least: a frame and a barrier. */
 export const MIN_BUFFER_BYTES = 2 * MAX_FRAME_BYTES
@@ -61,8 +63,11 @@ export class ResendEngine {
   /** The lone barrier was met with a bare close: a connection with nothing written will tell why. */
   #probing = false
   #lastBarrierAt = -Infinity
+  #lastLoneAt = -Infinity
   /** The last write ended because the buffer was full, not for lack of input. */
   #bulk = false
+  /** The time as of the last `advance`. */
+  #now = -Infinity
   #draining = false
   #stopped: SenderError | undefined
 
@@ -142,6 +147,7 @@ export class ResendEngine {
 
   /** Lets time pass: whatever is due at `now` happens. */
   advance(now: number): void {
+    this.#now = now
     for (const call of this.#calls) if (this.#deadlineOf(call) <= now) this.end(call, 'Deadline')
     for (const link of this.#links) this.#advanceLink(link, now)
     this.#queue.release(now)
@@ -155,6 +161,7 @@ export class ResendEngine {
     for (const call of this.#calls) at = Math.min(at, this.#deadlineOf(call))
     for (const link of this.#links) at = Math.min(at, this.#linkDueAt(link))
     if (this.#wantsConnection) at = Math.min(at, this.#openings.nextAt)
+    else if (this.#barriers === false && !this.idle && this.#loneDueAt > this.#now) at = Math.min(at, this.#loneDueAt)
     return at
   }
 
@@ -192,10 +199,11 @@ export class ResendEngine {
 
   /** The connection to be written to now, if there is one. */
   nextToWrite(now: number): Link | undefined {
-    if (this.#barriers === undefined) {
-      if (this.#probing || !this.#hasWork || this.#links.some((link) => link.barrier !== undefined)) return undefined
-      return this.#links.find((link) => link.openedAt !== undefined)
+    if (this.#barriers !== true && this.#loneDueAt <= now && (this.#hasWork || !this.idle)) {
+      const fresh = this.#links.find((link) => link.fresh && link.openedAt !== undefined)
+      if (fresh !== undefined) return fresh
     }
+    if (this.#barriers === undefined) return undefined
     const due = this.#links.find((link) => this.#barrierDueAt(link) <= now)
     if (due !== undefined || !this.#hasWork) return due
     let unsettled = 0
@@ -220,7 +228,8 @@ export class ResendEngine {
    */
   write(link: Link, into: Uint8Array, now: number, unixTime: number): number {
     link.usedAt = now
-    if (this.#barriers === undefined) return this.#writeBarrier(link, into, 0, now, true)
+    if (this.#barriers !== true && link.fresh && this.#loneDueAt <= now)
+      return this.#writeBarrier(link, into, 0, now, true)
     let offset = 0
     if (link.writable && !link.blocked) {
       const end = into.length - MIN_BUFFER_BYTES
@@ -275,7 +284,8 @@ export class ResendEngine {
     const { full } = link.window
     const identifier = link.window.next
     link.barrier = { identifier, at: now, lone, full }
-    if (!lone && !full) this.#lastBarrierAt = now
+    if (lone) this.#lastLoneAt = now
+    else if (!full) this.#lastBarrierAt = now
     return encodeBarrier(into, offset, identifier)
   }
 
@@ -286,7 +296,8 @@ export class ResendEngine {
   // Connections: when one is wanted, when one is due.
 
   get #wantsConnection(): boolean {
-    if (this.#stopped !== undefined || !this.#hasWork) return false
+    const asks = this.#barriers === false && !this.idle && this.#loneDueAt <= this.#now
+    if (this.#stopped !== undefined || !(this.#hasWork || asks)) return false
     let coming = 0
     let writing = 0
     let unsettled = 0
@@ -296,7 +307,7 @@ export class ResendEngine {
       if (link.window.size > 0) unsettled++
     }
     if (coming > 0) return false
-    if (this.#barriers === false) return writing === 0 && unsettled < this.#options.connections
+    if (this.#barriers === false) return asks || (writing === 0 && unsettled < this.#options.connections)
     // While there is more to write than one write takes, the next connection is open before it is needed.
     return writing === 0 || this.#bulk
   }
@@ -316,6 +327,12 @@ export class ResendEngine {
     if (window.full || link.hurried) return -Infinity
     const ended = this.#hasWork ? window.oldestAt + BARRIER_INTERVAL_MS : -Infinity
     return Math.max(ended, this.#lastBarrierAt + BARRIER_INTERVAL_MS)
+  }
+
+  /** When a lone barrier may be written: while it is not known that the gateway answers, and none waits for its answer. */
+  get #loneDueAt(): number {
+    if (this.#probing || this.#links.some((link) => link.barrier !== undefined)) return Infinity
+    return this.#barriers === undefined ? -Infinity : this.#lastLoneAt + LONE_INTERVAL_MS
   }
 
   #linkDueAt(link: Link): number {

@@ -1,0 +1,46 @@
+// The sender of `million.ts`, in a process of its own: its memory is the sender's, the stream's and Node's alone.
+import { type Notification, openCertificate, Sender } from '@lhspn/sender'
+
+import { serveQuestions } from './child.ts'
+import { peakRss } from './memory.ts'
+import { type SenderFacts, type SenderQuestion, tokenOf } from './million-job.ts'
+
+interface Numbered extends Notification {
+  readonly index: number
+}
+
+const BATCH = 1000
+const content = { payload: { aps: { alert: 'A million of these', sound: 'default' } } }
+
+serveQuestions(async ({ gateway, certificates, notifications }: SenderQuestion): Promise<SenderFacts> => {
+  const credentials = openCertificate(Buffer.from(certificates.client))
+  const outcomesOf = new Uint8Array(notifications)
+  const notAccepted: SenderFacts['notAccepted'][number][] = []
+  let accepted = 0
+  const rssBefore = process.memoryUsage.rss()
+  const [cpuBefore, startedAt] = [process.cpuUsage(), performance.now()]
+  const sender = new Sender({ gateway, credentials, ca: certificates.ca })
+  for await (const outcomes of sender.send(batches(notifications))) {
+    for (const { notification, kind, reason } of outcomes) {
+      outcomesOf[notification.index]!++
+      if (kind === 'accepted') accepted++
+      else notAccepted.push({ index: notification.index, kind, ...(reason !== undefined && { reason }) })
+    }
+  }
+  const seconds = (performance.now() - startedAt) / 1000
+  await sender.close()
+  const { user, system } = process.cpuUsage(cpuBefore)
+  const notOnce: number[] = []
+  for (const [index, times] of outcomesOf.entries()) if (times !== 1) notOnce.push(index)
+  return { notAccepted, accepted, notOnce, seconds, cpuSeconds: (user + system) / 1e6, rssBefore, rssPeak: peakRss() }
+})
+
+function* batches(notifications: number): Generator<Numbered[]> {
+  for (let start = 0; start < notifications; start += BATCH) {
+    const batch: Numbered[] = []
+    for (let index = start; index < Math.min(start + BATCH, notifications); index++) {
+      batch.push({ token: tokenOf(index), content, badge: index & 15, index })
+    }
+    yield batch
+  }
+}
