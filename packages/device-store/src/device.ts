@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
 import { type Fault, MAX_BADGE } from '@lhspn/apns-protocol'
 
 import { type Attributes, type AttributeValue, faultOfKey, faultOfValue, readAttributes } from './attributes.ts'
@@ -79,6 +81,9 @@ const APPLE_PLATFORMS: ReadonlySet<string> = new Set(['ios', 'ipados', 'macos', 
 const LAST_TIME = 253_402_300_799_999
 const TIME = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/
 
+/** Registrations that are checked before the event loop has a turn: a few ms. */
+const CHECKED_A_TURN = 500
+
 const REGISTRATION_FIELDS = ['app', 'token', 'environment', 'platform', 'osVersion', 'badge', 'attributes']
 /** What an export writes; the last two are read past. */
 const IMPORT_FIELDS = [...REGISTRATION_FIELDS, 'updatedAt', 'createdAt', 'refused']
@@ -116,9 +121,13 @@ export function parseChanges(value: unknown): Changes {
 }
 
 /** @throws DeviceStoreError `invalid-registration`, with pointers into the array */
-export function checkRegistrations(registrations: readonly Registration[]): readonly Registration[] {
+export async function checkRegistrations(registrations: readonly Registration[]): Promise<readonly Registration[]> {
   const faults: Fault[] = []
-  const checked = registrations.map((each, index) => readRegistration(each as unknown as Fields, `/${index}`, faults))
+  const checked: Registration[] = []
+  for (const [index, each] of registrations.entries()) {
+    if (index % CHECKED_A_TURN === CHECKED_A_TURN - 1) await nextTurn()
+    checked.push(readRegistration(each as unknown as Fields, `/${index}`, faults))
+  }
   refuse('invalid-registration', 'registration', faults)
   return checked
 }

@@ -31,6 +31,8 @@ export interface LegacyImport {
 type SaveNewer = (registrations: readonly Registration[]) => Promise<readonly Saved[]>
 
 const TABLE = 'LHSPNservice_devices'
+/** Rows that are read, converted and saved at once. */
+const PAGE = 1000
 
 /**
  * Reads the table page by page and saves what it finds. The old table has no transactions: rows that change while it is
@@ -74,13 +76,12 @@ async function importFrom(
 
 /** In the order of the table's key, whatever its collation says that is: only the database compares tokens. */
 async function* readTable(source: Database, table: string): AsyncGenerator<readonly LegacyRow[], void, undefined> {
-  const size = source.dialect.pageSize
   const select = `SELECT token, badge, OSVersion, isDev, userInfo, updatedAt, createdAt FROM \`${table}\``
-  const order = `ORDER BY token LIMIT ${size}`
+  const order = `ORDER BY token LIMIT ${PAGE}`
   let rows = await source.query<LegacyRow>(`${select} ${order}`)
   for (;;) {
     if (rows.length > 0) yield rows
-    if (rows.length < size) return
+    if (rows.length < PAGE) return
     const last = rows.at(-1)?.token as string
     rows = await source.query<LegacyRow>(`${select} WHERE token > ? ${order}`, [last])
   }

@@ -63,7 +63,7 @@ export class SqlDeviceStore implements DeviceStore {
 
   async save(registrations: readonly Registration[], options: SaveOptions = {}): Promise<readonly Saved[]> {
     const { keepAttributes = [], onlyNewer = false } = options
-    const checked = checkRegistrations(registrations)
+    const checked = await checkRegistrations(registrations)
     const saved: Saved[] = Array(checked.length)
     for (const [topic, indices] of placesByApp(checked)) {
       const app = { topic, id: await this.#apps.number(topic, options.in) }
