@@ -23,6 +23,17 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
+/** Nothing but the packages; and a registry that stalls is asked again soon. */
+const NPM_FLAGS = [
+  '--no-audit',
+  '--no-fund',
+  '--no-update-notifier',
+  '--prefer-offline',
+  '--fetch-timeout=20000',
+  '--fetch-retries=5',
+  '--fetch-retry-mintimeout=1000',
+]
+
 /** Each package, and the packages that its dependencies and its README's example need. */
 const PACKAGES = [
   { name: 'apns-protocol', needs: [] },
@@ -62,7 +73,7 @@ async function install(name: string, needs: readonly string[]): Promise<string> 
   const wanted = [name, ...needs].map((each) => tarballs.find((file) => new RegExp(`^${each}-\\d`).test(file)))
   expect(wanted).not.toContain(undefined)
   const files = wanted.map((file) => join(folder, file as string))
-  await run('npm', ['install', '--no-audit', '--no-fund', ...files], { cwd: project, env: environment() })
+  await run('npm', ['install', ...NPM_FLAGS, ...files], { cwd: project, env: environment() })
   return project
 }
 
