@@ -18,7 +18,18 @@ beforeAll(async () => {
   }
   const pnpm = (...args: string[]) => run('npx', ['-y', packageManager, ...args], { cwd: root, env: environment() })
   await pnpm('run', 'build')
-  await pnpm('-r', '--filter', './packages/*', '--filter', './apps/*', 'pack', '--pack-destination', folder)
+  await pnpm(
+    '-r',
+    '--filter',
+    './packages/*',
+    '--filter',
+    './apps/*',
+    '--filter',
+    '!@lhspn/test-servers',
+    'pack',
+    '--pack-destination',
+    folder,
+  )
 })
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -39,7 +50,10 @@ const PACKAGES = [
   { name: 'apns-protocol', needs: [] },
   { name: 'apns-simulator', needs: ['apns-protocol'] },
   { name: 'sender', needs: ['apns-protocol', 'apns-simulator'] },
-  { name: 'service', needs: ['apns-protocol', 'sender'] },
+  { name: 'database', needs: [] },
+  { name: 'device-store', needs: ['apns-protocol', 'database'] },
+  { name: 'dispatcher', needs: ['apns-protocol', 'apns-simulator', 'database', 'device-store', 'sender'] },
+  { name: 'service', needs: ['apns-protocol', 'database', 'device-store', 'dispatcher', 'sender'] },
 ]
 
 test.for(PACKAGES)('@lhspn/$name installs from tarballs, and its README example runs', async ({ name, needs }) => {
@@ -56,9 +70,10 @@ test.for(PACKAGES)('@lhspn/$name installs from tarballs, and its README example 
 })
 
 test('lhspn installs from tarballs, and its command runs', async () => {
+  const needs = [...PACKAGES.map(({ name }) => name), 'api']
   const project = await install(
     'lhspn',
-    PACKAGES.map(({ name }) => `lhspn-${name}`),
+    needs.map((need) => `lhspn-${need}`),
   )
   const { stdout } = await run(join(project, 'node_modules/.bin/lhspn'), ['explain', '8'], { cwd: project })
   expect(stdout).toContain('InvalidToken')
