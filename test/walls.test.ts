@@ -19,7 +19,15 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   'packages/test-servers': [],
   'apps/api': ['@lhspn/apns-protocol', '@lhspn/device-store', '@lhspn/dispatcher', '@lhspn/sender', '@lhspn/service'],
-  'apps/cli': ['@lhspn/apns-protocol', '@lhspn/apns-simulator', '@lhspn/sender', '@lhspn/service'],
+  'apps/cli': [
+    '@lhspn/api',
+    '@lhspn/apns-protocol',
+    '@lhspn/apns-simulator',
+    '@lhspn/device-store',
+    '@lhspn/dispatcher',
+    '@lhspn/sender',
+    '@lhspn/service',
+  ],
 }
 
 interface Manifest {

@@ -56,6 +56,6 @@ export function refuseFaults(faults: readonly InputFault[], consequence: string)
 
 /** `--payload /aps/badge: `, `line 3: `: made to stand before a fault's detail. */
 export function placeOf({ flag, pointer, line }: InputFault): string {
-  const parts = [flag, pointer, line === undefined ? undefined : `line ${line}`].filter((part) => part !== undefined)
+  const parts = [flag, pointer, line === undefined ? undefined : `line ${line}`].filter(Boolean)
   return parts.length === 0 ? '' : `${parts.join(' ')}: `
 }

@@ -6,9 +6,22 @@ import { expect, test } from 'vitest'
 import { lhspn, objectsOf, Running, temporaryDirectory } from './lhspn.ts'
 
 test.for([
-  [[], 8],
+  [[], 13],
   [['demo'], 1],
   [['init'], 1],
+  [['doctor'], 1],
+  [['serve'], 1],
+  [['devices'], 5],
+  [['devices', 'list'], 1],
+  [['devices', 'show'], 1],
+  [['devices', 'save'], 1],
+  [['devices', 'delete'], 1],
+  [['devices', 'import'], 1],
+  [['keys'], 3],
+  [['keys', 'list'], 1],
+  [['keys', 'create'], 1],
+  [['keys', 'delete'], 1],
+  [['migrate'], 1],
   [['apps'], 2],
   [['apps', 'list'], 1],
   [['apps', 'add'], 1],
@@ -47,7 +60,9 @@ test.for([
   [['apps', 'lst'], "unknown command 'lst'; did you mean list?"],
   [['apps', 'add', '--certificat', 'x'], "unknown option '--certificat'; did you mean --certificate?"],
   [['explain', 'InvalidTokn'], 'There is no reason InvalidTokn; did you mean InvalidToken?'],
-  [['send', '--all', 'Hello'], "unknown option '--all'"],
+  [['devices', 'lst'], "unknown command 'lst'; did you mean list?"],
+  [['send', '--wher', 'a=b', 'Hello'], "unknown option '--wher'; did you mean --where?"],
+  [['keys', 'create'], "required option '--scope <SCOPE>' not specified"],
   [['explain'], "missing required argument 'THING'"],
   [['explain', '8', '9'], 'too many arguments for'],
   [['explain', '99'], 'There is no gateway status 99'],
@@ -130,18 +145,62 @@ test('a configuration file that is named must be there: exit 5', async () => {
 test('init writes a configuration in which every key shows its default, and overwrites nothing', async () => {
   const directory = await temporaryDirectory()
   const file = join(directory, 'lhspn.toml')
-  expect(await lhspn(['init'], { cwd: directory })).toMatchObject({ code: 0, stdout: 'wrote lhspn.toml\n' })
+  expect(await lhspn(['init'], { cwd: directory })).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^wrote lhspn\.toml\ndatabase sqlite:lhspn\.db\nadmin key lhk_admin_\w{40}\n$/),
+  })
   const text = await readFile(file, 'utf8')
   const defaults = await lhspn(['config', '--json'], { cwd: directory })
-  // what is commented out is what holds without it
-  await writeFile(file, text.replaceAll(/^# (\w+ = )/gm, '$1').replace(/\ntopic[\s\S]*/, ''))
+  // what is commented out is what holds without it; where it is an example, there is no default
+  const whole = text
+    .replaceAll(/^# (\w+ = )/gm, '$1')
+    .replace(/\napp = .*/, '')
+    .replace(/\ntopic[\s\S]*/, '')
+  await writeFile(file, whole)
   const written = await lhspn(['config', '--json'], { cwd: directory })
   expect(written.stderr).toBe('')
-  expect(objectsOf(written)).toHaveLength(8)
-  expect(valuesOf(objectsOf(written))).toEqual(valuesOf(objectsOf(defaults)))
+  const empty = { key: 'server.trustProxy', value: '[]', origin: '', from: '' }
+  expect(valuesOf(objectsOf(written)).filter((setting) => (setting as typeof empty).key !== empty.key)).toEqual(
+    valuesOf(objectsOf(defaults)),
+  )
+  expect(valuesOf(objectsOf(written))).toContainEqual(empty)
   await writeFile(file, 'mine')
   expect(await lhspn(['init'], { cwd: directory })).toMatchObject({ code: 2, stdout: '' })
   expect(await readFile(file, 'utf8')).toBe('mine')
+})
+
+test('the template of init names every key that a file may have', async () => {
+  const directory = await temporaryDirectory()
+  await lhspn(['init'], { cwd: directory })
+  const text = await readFile(join(directory, 'lhspn.toml'), 'utf8')
+  const { stdout } = await lhspn(['config', '--json'], { cwd: directory })
+  const keys = objectsOf({ code: 0, stdout, stderr: '' }).map((setting) => (setting as { key: string }).key)
+  for (const key of [...keys, 'server.trustProxy', 'legacy.app']) {
+    expect(text).toMatch(new RegExp(`\n(# )?${key.replace(/.*\./, '')} = `))
+  }
+})
+
+test('init makes the first admin key once: a database that has keys gets no other', async () => {
+  const directory = await temporaryDirectory()
+  const variables = { LHSPN_DATABASE_URL: `sqlite:${join(directory, 'shared.db')}` }
+  const first = await lhspn(['--json', '--config', join(directory, 'one.toml'), 'init'], { variables })
+  const second = await lhspn(['--json', '--config', join(directory, 'two.toml'), 'init'], { variables })
+  expect(objectsOf(first)).toEqual([
+    {
+      config: join(directory, 'one.toml'),
+      database: variables.LHSPN_DATABASE_URL,
+      key: expect.stringMatching(/^lhk_admin_/),
+    },
+  ])
+  expect(objectsOf(second)).toEqual([{ config: join(directory, 'two.toml'), database: variables.LHSPN_DATABASE_URL }])
+})
+
+test('init without its database: exit 6, with the configuration written and what comes next', async () => {
+  const directory = await temporaryDirectory()
+  const variables = { LHSPN_DATABASE_URL: 'mysql://root@127.0.0.1:1/none' }
+  const ended = await lhspn(['init'], { cwd: directory, variables })
+  expect(ended).toMatchObject({ code: 6, stdout: 'wrote lhspn.toml\n' })
+  expect(ended.stderr).toContain('lhspn keys create --scope admin')
 })
 
 /** Settings without where they came from. */

@@ -2,40 +2,53 @@ import { readFile, writeFile } from 'node:fs/promises'
 
 import { expect, test } from 'vitest'
 
-import { closedPort, lhspn, objectsOf, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { closedPort, lhspn, objectsOf, register, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
 
 const feedback = [
   { at: 1_700_000_000, token: tokenOf(1) },
   { at: 4_294_967_295, token: 'c0ffee' },
 ]
 
-test('prints what the feedback service hands out, and says that it does so once', async () => {
+test('removes who has not registered since, and prints what the service handed out, which it does once', async () => {
   const { config } = await simulatedInstallation({ feedback })
+  await register(config, [{ token: tokenOf(1) }, { token: 'c0ffee' }])
   const ended = await lhspn(['--config', config, 'feedback'])
   expect(ended).toEqual({
     code: 0,
     stdout: `${tokenOf(1)}  2023-11-14T22:13:20.000Z\nc0ffee  2106-02-07T06:28:15.000Z\n`,
-    stderr: '2 devices read. Apple hands each out only once: keep this output.\n',
+    stderr: '2 devices read: 1 removed, 1 kept (not in the registry, or registered since).\n',
   })
+  const listed = await lhspn(['--config', config, '--json', 'devices', 'list'])
+  expect(objectsOf(listed)).toEqual([expect.objectContaining({ token: tokenOf(1) })])
   const again = await lhspn(['--config', config, 'feedback'])
   expect(again).toMatchObject({ code: 0, stdout: '', stderr: expect.stringMatching(/^0 devices/) })
 })
 
-test('--json prints an object for each', async () => {
+test('--json prints an object for each, and the counts', async () => {
   const { config } = await simulatedInstallation({ feedback })
   const ended = await lhspn(['--config', config, '--json', 'feedback'])
   expect(objectsOf(ended)).toEqual([
     { token: tokenOf(1), at: '2023-11-14T22:13:20.000Z' },
     { token: 'c0ffee', at: '2106-02-07T06:28:15.000Z' },
+    { app: 'com.example.app', environment: 'production', read: 2, removed: 0, kept: 2 },
   ])
   expect([ended.code, ended.stderr]).toEqual([0, ''])
 })
 
-test('a list that was cut is printed as far as it came: exit 6', async () => {
-  const { config } = await simulatedInstallation({ feedback, feedbackCutAt: 40 })
+test('--dry-run is impossible, and nothing is read: exit 2', async () => {
+  const { config, simulator } = await simulatedInstallation({ feedback })
+  const ended = await lhspn(['--config', config, 'feedback', '--dry-run'])
+  expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Apple forgets') })
+  expect(simulator.journal.feedbackReads).toBe(0)
+})
+
+test('a list that was cut is printed, and acted on, as far as it came: exit 6', async () => {
+  const later = [{ at: 4_294_967_295, token: tokenOf(1) }, ...feedback]
+  const { config } = await simulatedInstallation({ feedback: later, feedbackCutAt: 40 })
+  await register(config, [{ token: tokenOf(1) }])
   const ended = await lhspn(['--config', config, 'feedback'])
-  expect(ended).toMatchObject({ code: 6, stderr: expect.stringContaining('error: ') })
-  expect(ended.stdout).toBe(`${tokenOf(1)}  2023-11-14T22:13:20.000Z\n`)
+  expect(ended).toMatchObject({ code: 6, stderr: expect.stringMatching(/^1 device read: 1 removed[\s\S]*error: /) })
+  expect(ended.stdout).toBe(`${tokenOf(1)}  2106-02-07T06:28:15.000Z\n`)
 })
 
 test('a feedback service that cannot be reached: exit 6; one that is not configured: exit 5', async () => {

@@ -54,7 +54,8 @@ export class Running {
       const ended = { code: typeof code === 'number' ? code : null, stdout: this.#stdout, stderr: this.#stderr }
       this.#wake()
       // whatever a test is about: no whole device token and no key ever gets to stderr
-      if (/[0-9a-f]{64}|PRIVATE KEY/i.test(ended.stderr)) throw new Error(`stderr shows too much: ${ended.stderr}`)
+      if (/[0-9a-f]{64}|PRIVATE KEY|lhk_[a-z]+_[0-9a-z]{40}/i.test(ended.stderr))
+        throw new Error(`stderr shows too much: ${ended.stderr}`)
       return ended
     })
     onTestFinished(() => void this.#child.kill('SIGKILL'))
@@ -127,11 +128,57 @@ export async function temporaryDirectory(): Promise<string> {
 /** A simulated Apple in this process, and a directory with the configuration to send to it. */
 export async function simulatedInstallation(
   script: Script = {},
-): Promise<SimulatedInstallation & { readonly directory: string; readonly simulator: Simulator }> {
+  { databaseUrl = 'sqlite:lhspn.db', settings = '' }: InstallationOptions = {},
+): Promise<TestInstallation> {
   const simulator = await startSimulator({ script })
   onTestFinished(() => simulator.close())
   const directory = await temporaryDirectory()
-  return { ...(await writeInstallation(directory, simulator)), directory, simulator }
+  const ports = '[server]\nlisten = "127.0.0.1:0"\n[ops]\nlisten = "127.0.0.1:0"\n'
+  const toml = `[database]\nurl = "${databaseUrl}"\n${ports}${settings}`
+  return { ...(await writeInstallation(directory, simulator, toml)), directory, simulator }
+}
+
+export interface InstallationOptions {
+  readonly databaseUrl?: string
+  /** TOML, before the app. */
+  readonly settings?: string
+}
+
+export interface TestInstallation extends SimulatedInstallation {
+  readonly directory: string
+  readonly simulator: Simulator
+}
+
+/** `lhspn serve` of an installation, with an admin key to it. */
+export async function served({ config }: SimulatedInstallation): Promise<Served> {
+  const made = await lhspn(['--config', config, 'keys', 'create', '--scope', 'admin'])
+  const key = made.stdout.trim()
+  const serve = new Running(['--config', config, 'serve'])
+  const [, url = ''] = await serve.until(/API +(http\S+)\n/)
+  const [, ready = ''] = await serve.until(/health +(http\S+)\n/)
+  const request = (method: string, path: string, body?: object): Promise<Response> =>
+    fetch(url + path, {
+      method,
+      headers: { authorization: `Bearer ${key}`, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+  return { serve, url, ready, key, request }
+}
+
+export interface Served {
+  readonly serve: Running
+  readonly url: string
+  /** URL of /readyz. */
+  readonly ready: string
+  readonly key: string
+  request(method: string, path: string, body?: object): Promise<Response>
+}
+
+/** Saves devices through `devices import`: `{ token, attributes, … }` each. */
+export async function register(config: string, devices: readonly object[]): Promise<void> {
+  const input = devices.map((device) => `${JSON.stringify(device)}\n`).join('')
+  const ended = await lhspn(['--config', config, 'devices', 'import', '-'], { input })
+  if (ended.code !== 0) throw new Error(`the devices were not saved: ${ended.stderr}`)
 }
 
 /** A port on loopback that nobody listens on. */
@@ -146,5 +193,5 @@ export async function closedPort(): Promise<number> {
 
 /** A device token made of a number. */
 export function tokenOf(number: number): string {
-  return number.toString(16).padStart(64, 'a')
+  return `ab${number.toString(16).padStart(62, '0')}`
 }

@@ -175,7 +175,7 @@ test('--dry-run shows count, bytes, payload and sample, and opens no connection'
       expiration: '2099-01-01T00:00:00.000Z',
       payloadBytes: 25,
       payload: { aps: { alert: 'Hello' } },
-      sample: ['aaaaaa…aaa1', 'aaaaaa…aaa2'],
+      sample: ['ab0000…0001', 'ab0000…0002'],
       warnings: [],
     },
   ])

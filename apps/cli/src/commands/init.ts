@@ -15,7 +15,7 @@ export function initCommand(run: Run) {
   showExamples(command, [
     ['lhspn init', 'writes ./lhspn.toml, makes ./lhspn.db, prints an admin key'],
     ['lhspn init --config /etc/lhspn/lhspn.toml', 'writes it there, with the database beside it'],
-    ['LHSPN_DATABASE_URL=mysql://lhspn@db/lhspn lhspn init', 'in a MySQL or MariaDB database'],
+    ['lhspn init --json | jq -r .key', 'the admin key for a program; LHSPN_DATABASE_URL names another database'],
   ])
   return command
 }

@@ -42,7 +42,7 @@ function createCommand(run: Run) {
   showExamples(command, [
     ['lhspn keys create --scope register --app com.example.app', 'goes into the app'],
     ['lhspn keys create --scope send --name "web shop"', 'for a backend'],
-    ['KEY=$(lhspn keys create --scope admin --quiet)', 'the key alone is on stdout'],
+    ['lhspn keys create --scope admin > admin.key', 'the key alone is on stdout'],
   ])
   return command
 }

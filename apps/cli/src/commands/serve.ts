@@ -14,7 +14,7 @@ export function serveCommand(run: Run) {
   )
   showExamples(command, [
     ['lhspn serve', 'at server.listen; health at ops.listen'],
-    ['LHSPN_SERVER_LISTEN=127.0.0.1:0 lhspn serve', 'at a free port, which it prints'],
+    ['lhspn serve --verbose', 'logs each request too'],
     ['lhspn serve --config /etc/lhspn/lhspn.toml', 'of another installation'],
   ])
   return command

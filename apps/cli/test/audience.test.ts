@@ -1,0 +1,188 @@
+import { expect, test } from 'vitest'
+
+import { lhspn, objectsOf, register, Running, simulatedInstallation, type TestInstallation, tokenOf } from './lhspn.ts'
+
+/** Plan and age of devices 1 to 5; the fifth is in the sandbox. */
+const DEVICES = [
+  { token: tokenOf(1), attributes: { plan: 'pro', age: 31 } },
+  { token: tokenOf(2), attributes: { plan: 'pro', age: '31', beta: true } },
+  { token: tokenOf(3), attributes: { plan: 'free', age: 31 } },
+  { token: tokenOf(4), attributes: {} },
+  { token: tokenOf(5), environment: 'sandbox', attributes: { plan: 'pro' } },
+]
+
+async function withDevices(...args: Parameters<typeof simulatedInstallation>): Promise<TestInstallation> {
+  const installation = await simulatedInstallation(...args)
+  await register(installation.config, DEVICES)
+  return installation
+}
+
+test('flags choose exactly the devices that match, by type, of the environment', async () => {
+  const { config, simulator } = await withDevices()
+  const cases: [flags: string[], numbers: number[]][] = [
+    [['--all'], [1, 2, 3, 4]],
+    [
+      ['--where', 'plan=pro'],
+      [1, 2],
+    ],
+    [['--where', 'plan=pro', '--where', 'age:=31'], [1]],
+    [['--where', 'age=31'], [2]],
+    [
+      ['--any', 'plan=free', '--any', 'beta:=true'],
+      [2, 3],
+    ],
+    [['--not', 'plan=pro', '--not', 'plan=free'], [4]],
+    [['--where', 'plan=pro', '--any', 'age=31', '--any', 'age:=31', '--not', 'beta:=true'], [1]],
+    [
+      ['--filter', '{"any":[["plan","free"],{"all":[["plan","pro"],{"not":["beta",true]}]}]}'],
+      [1, 3],
+    ],
+  ]
+  for (const [flags, numbers] of cases) {
+    const before = new Map(DEVICES.map(({ token }) => [token, simulator.journal.acceptedTimes(token)]))
+    const sent = await lhspn(['--config', config, 'send', ...flags, '--max-audience', '4', 'Hi'])
+    expect([flags, sent.code]).toEqual([flags, 0])
+    const reached = DEVICES.filter(({ token }) => simulator.journal.acceptedTimes(token) > (before.get(token) ?? 0))
+    expect([flags, reached.map(({ token }) => token)]).toEqual([flags, numbers.map(tokenOf)])
+  }
+})
+
+test('--dry-run counts and samples, and sends nothing', async () => {
+  const { config, simulator } = await withDevices()
+  const ended = await lhspn(['--config', config, '--json', 'send', '--where', 'plan=pro', '--dry-run', 'Hi'])
+  expect(ended).toMatchObject({ code: 0, stderr: '' })
+  expect(objectsOf(ended)).toEqual([expect.objectContaining({ count: 2, sample: ['ab0000…0001', 'ab0000…0002'] })])
+  const tooLarge = await lhspn(['--config', config, 'send', '--all', '--max-audience', '3', '--dry-run', 'Hi'])
+  expect(tooLarge).toMatchObject({ code: 2, stderr: expect.stringContaining('4 devices') })
+  expect(simulator.journal.connections).toBe(0)
+})
+
+test('--badge increment counts each device up, and sends its own number', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  await register(config, [{ token: tokenOf(1), badge: 6 }, { token: tokenOf(2) }])
+  const flags = ['--badge', 'increment', '--sound', 'default']
+  const sent = await lhspn(['--config', config, 'send', '--all', '--max-audience', '2', ...flags])
+  expect(sent.code).toBe(0)
+  const payloads = simulator.journal
+    .entries()
+    .filter(({ verdict }) => verdict === 'accepted')
+    .map(({ payload }): unknown => JSON.parse(new TextDecoder().decode(payload)))
+  expect(payloads).toEqual([{ aps: { badge: 7, sound: 'default' } }, { aps: { badge: 1, sound: 'default' } }])
+  const shown = await lhspn(['--config', config, '--json', 'devices', 'show', tokenOf(1)])
+  expect(objectsOf(shown)).toEqual([expect.objectContaining({ badge: 7 })])
+})
+
+test('an empty audience: exit 0, and stderr says so', async () => {
+  const { config, simulator } = await withDevices()
+  const ended = await lhspn(['--config', config, 'send', '--where', 'plan=gold', '--max-audience', '1', 'Hi'])
+  expect(ended).toMatchObject({ code: 0, stderr: 'No device matches: nothing was sent.\n' })
+  expect(simulator.journal.connections).toBe(0)
+})
+
+test('more devices than --max-audience: exit 2, a problem, and nothing is sent', async () => {
+  const { config, simulator } = await withDevices()
+  const ended = await lhspn(['--config', config, '--json', 'send', '--all', '--max-audience', '3', 'Hi'])
+  expect(ended).toMatchObject({ code: 2, stdout: '' })
+  expect(JSON.parse(ended.stderr)).toMatchObject({ type: '/problems/audience-too-large', code: 'audience-too-large' })
+  expect(simulator.journal.connections).toBe(0)
+})
+
+test('without a terminal --all and filters need --max-audience; tokens do not: exit 2', async () => {
+  const { config, simulator } = await withDevices()
+  for (const flags of [['--all'], ['--where', 'plan=pro'], ['--filter', '["plan","pro"]']]) {
+    const ended = await lhspn(['--config', config, 'send', ...flags, 'Hi'])
+    expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('--max-audience: missing') })
+  }
+  expect(simulator.journal.connections).toBe(0)
+})
+
+test.for([
+  [['--all', '--to', tokenOf(1)], '--to: cannot stand beside --all or a filter'],
+  [['--all', '--where', 'a=b', '--max-audience', '1'], '--to: cannot stand beside'],
+  [[], '--to: missing'],
+  [['--where', 'plan', '--max-audience', '1'], '--where: must be KEY=VALUE or KEY:=JSON, not "plan"'],
+  [['--where', 'plan:=[1]', '--max-audience', '1'], '--where: plan:=[1]: Must be text, a number, true or false.'],
+  [['--not', 'a:={', '--max-audience', '1'], '--not: a is no valid JSON'],
+  [['--filter', '{"al":[]}', '--max-audience', '1'], '--filter: Must be a pair'],
+  [['--filter', '[', '--max-audience', '1'], '--filter: no valid JSON'],
+  [['--filter', '["a","b"]', '--any', 'c=d', '--max-audience', '1'], '--filter: cannot stand beside --where'],
+  [['--all', '--max-audience', 'many'], '--max-audience: must be a whole number'],
+  [['--to', '-', '--max-audience', '1'], '--max-audience: cannot stand beside --to -'],
+] as const)('%s is refused: exit 2', async ([flags, fault]) => {
+  const { config } = await simulatedInstallation()
+  const ended = await lhspn(['--config', config, 'send', ...flags, 'Hi'])
+  expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`\n  ${fault}`) })
+})
+
+test.runIf(process.platform === 'linux')('on a terminal --all asks to type the count', async () => {
+  const { config, simulator } = await withDevices()
+  const wrong = new Running(['--config', config, 'send', '--all', 'Hi'], { terminal: true })
+  await wrong.until(/4 devices of com\.example\.app, production\. Type the count to send: /)
+  wrong.write('yes\n')
+  expect(await wrong.ended()).toMatchObject({ code: 2, stdout: expect.stringContaining('nothing was sent') })
+  const left = new Running(['--config', config, 'send', '--all', 'Hi'], { terminal: true })
+  await left.until(/Type the count/)
+  left.write('\u0003')
+  expect(await left.ended()).toMatchObject({ code: 130 })
+  expect(simulator.journal.accepted).toBe(0)
+  const right = new Running(['--config', config, 'send', '--all', 'Hi'], { terminal: true })
+  await right.until(/Type the count/)
+  right.write('4\n')
+  expect(await right.ended()).toMatchObject({ code: 0 })
+  expect(simulator.journal.accepted).toBe(4)
+})
+
+test.runIf(process.platform === 'linux')(
+  'on a terminal a small filter asks nothing, one above 1,000 does, and --no-input needs the limit',
+  async () => {
+    const { config, simulator } = await withDevices()
+    const filter = ['--config', config, 'send', '--where', 'plan=pro', 'Hi']
+    expect(await new Running(filter, { terminal: true }).ended()).toMatchObject({ code: 0 })
+    expect(simulator.journal.accepted).toBe(2)
+    const unasked = new Running(['--no-input', ...filter], { terminal: true })
+    expect(await unasked.ended()).toMatchObject({ code: 2, stdout: expect.stringContaining('--max-audience: missing') })
+    const many = Array.from({ length: 999 }, (_, at) => ({ token: tokenOf(100 + at), attributes: { plan: 'pro' } }))
+    await register(config, many)
+    const asked = new Running(filter, { terminal: true })
+    await asked.until(/1,001 devices of .* Type the count/)
+    asked.write('1,001\n')
+    expect(await asked.ended()).toMatchObject({ code: 0 })
+    expect(simulator.journal.accepted).toBe(1003)
+  },
+)
+
+test('so many rejected tokens that it must be the wrong environment: exit 5, the remedy, and no device is refused', async () => {
+  const { config } = await simulatedInstallation({ rules: [{ when: { every: 5 }, do: { status: 8 } }] })
+  const devices = Array.from({ length: 300 }, (_, at) => ({ token: tokenOf(at) }))
+  await register(config, devices)
+  const ended = await lhspn(['--config', config, '--json', 'send', '--all', '--max-audience', '300', 'Hi'])
+  expect(ended.code).toBe(5)
+  expect(JSON.parse(ended.stderr)).toMatchObject({
+    code: 'environment-mismatch',
+    remedy: expect.stringContaining('other environment'),
+  })
+  const { counts, refusedDevices } = objectsOf(ended).at(-1) as { counts: Counts; refusedDevices: number }
+  expect(refusedDevices).toBe(0)
+  expect(counts.planned).toBe(300)
+  expect(counts.accepted + counts.rejected + counts.unconfirmed + counts.unsent + counts.notRead).toBe(300)
+  const refused = await lhspn(['--config', config, '--json', 'devices', 'list', '--refused', 'true'])
+  expect(refused.stdout).toBe('')
+})
+
+interface Counts {
+  readonly planned: number
+  readonly accepted: number
+  readonly rejected: number
+  readonly unconfirmed: number
+  readonly unsent: number
+  readonly notRead: number
+}
+
+test('what an audience that ended early did not read is told', async () => {
+  const { config } = await withDevices({ connections: [{ nth: { from: 1 }, do: 'tls-alert' }] })
+  const ended = await lhspn(['--config', config, '--json', 'send', '--all', '--max-audience', '4', 'Hi'])
+  expect(ended.code).toBe(5)
+  const { counts } = objectsOf(ended).at(-1) as { counts: Counts }
+  expect(counts).toMatchObject({ planned: 4, accepted: 0 })
+  expect(counts.unsent + counts.notRead).toBe(4)
+})
