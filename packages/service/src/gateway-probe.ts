@@ -84,7 +84,8 @@ export async function probeGateway(options: ProbeOptions, silently = false): Pro
         clearTimeout(timer)
         if (!socket.authorized) {
           const why = socket.authorizationError as unknown as Error | string | undefined
-          resolve({ kind: 'untrusted', detail: why instanceof Error ? why.message : String(why) })
+          const reason = why instanceof Error ? why.message : String(why)
+          resolve({ kind: 'untrusted', detail: `${address} showed a certificate that is not trusted (${reason})` })
           return
         }
         timer = setTimeout(() => resolve({ kind: 'silent', over: over() }), quietTimeMs)
