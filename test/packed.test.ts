@@ -92,9 +92,14 @@ async function install(name: string, needs: readonly string[]): Promise<string> 
   return project
 }
 
-/** The environment without what a package manager around this test has put there. */
+/**
+ * The environment without what a package manager around this test has put there, but for the file of the machine's own
+ * npm settings: npm looks for it beside the Node that runs it, which may be another one than the machine's.
+ */
 function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(npm_|pnpm_|NODE_OPTIONS|VITEST|NODE_ENV)/i.test(name)),
+    Object.entries(process.env).filter(
+      ([name]) => !/^(npm_(?!config_globalconfig)|pnpm_|NODE_OPTIONS|VITEST|NODE_ENV)/i.test(name),
+    ),
   )
 }
