@@ -171,7 +171,7 @@ export interface Served {
   /** URL of /readyz. */
   readonly ready: string
   readonly key: string
-  request(method: string, path: string, body?: object): Promise<Response>
+  readonly request: (method: string, path: string, body?: object) => Promise<Response>
 }
 
 /** Saves devices through `devices import`: `{ token, attributes, … }` each. */

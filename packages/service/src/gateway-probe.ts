@@ -29,7 +29,7 @@ export type Probe =
   /** It ended the connection and said nothing. */
   | { readonly kind: 'closed'; readonly over: Connected }
 
-export interface Connected {
+interface Connected {
   /** What the name stands for. */
   readonly address: string
   /** `TLSv1.3` */

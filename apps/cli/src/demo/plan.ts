@@ -40,8 +40,8 @@ const GONE_EVERY = 83
 
 /** Makes the devices; all of them follow from the seed. */
 export function makeDevices(seed: number): readonly PlannedDevice[] {
-  return Array.from({ length: DEVICES }, (_, at) => {
-    const hash = createHash('sha256').update(`${seed} ${at}`).digest()
+  return Array.from({ length: DEVICES }, (_, number) => {
+    const hash = createHash('sha256').update(`${seed} ${number}`).digest()
     const [first = 0, second = 0, third = 0] = hash
     const attributes = {
       plan: first % 5 < 3 ? 'pro' : 'free',

@@ -69,7 +69,7 @@ function readArgument(text: string, consequence: string): string {
 }
 
 /** A device for people. */
-export function describe(device: Device): readonly string[] {
+function describe(device: Device): readonly string[] {
   const { refused } = device
   const mark = refused === null ? 'no' : `${refused.reason} since ${refused.at.toISOString()}`
   const rows = [

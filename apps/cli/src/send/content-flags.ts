@@ -134,8 +134,7 @@ function readBadge(text: string | undefined, faults: InputFault[]): number | und
   return badge
 }
 
-/** A badge as it is typed; undefined if it is none. */
-export function parseBadge(text: string): number | undefined {
+function parseBadge(text: string): number | undefined {
   return /^\d{1,10}$/.test(text) && Number(text) <= MAX_BADGE ? Number(text) : undefined
 }
 

@@ -24,7 +24,7 @@ export interface SendFlags extends ContentFlags, FilterFlags {
 }
 
 /** Whom: device tokens as lowercase hex, each once; one a line from stdin; or devices of the registry. */
-export type Recipients =
+type Recipients =
   | { readonly tokens: readonly string[] }
   | { readonly stdin: true }
   | { readonly all: true }
