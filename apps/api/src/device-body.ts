@@ -11,7 +11,7 @@ import {
 } from '@lhspn/device-store'
 
 import type { Columns } from './list.ts'
-import { deviceToken, environment, time, topic } from './schemas.ts'
+import { deviceToken, environment, printable, time, topic } from './schemas.ts'
 
 /** What the document says of attributes; their judge is the registry's own parser. */
 function documented(values: readonly { type: 'string' | 'number' | 'boolean' | 'null' }[], description: string) {
@@ -38,11 +38,7 @@ const platform = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,15}$/, { error: 'Must be the name of a platform, such as ios.' })
   .openapi({ example: 'ios' })
-const osVersion = z
-  .string()
-  .max(32)
-  .regex(/^\P{Cc}*$/u, { error: 'Must not have control characters.' })
-  .openapi({ example: '18.1' })
+const osVersion = printable.max(32).openapi({ example: '18.1' })
 const badge = z.int().min(0).max(MAX_BADGE)
 
 /** The body of a registration. Absent fields stay as they are. */

@@ -56,6 +56,10 @@ export const filterText = z
   })
   .openapi(FILTER_DOCUMENT)
 
+/** Text without control characters. Written out, because the document takes flags for a part of the pattern. */
+const PRINTABLE = new RegExp(String.raw`^[^\u0000-\u001F\u007F-\u009F]*$`)
+export const printable = z.string().regex(PRINTABLE, { error: 'Must not have control characters.' })
+
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 
 export const limit = z

@@ -64,11 +64,11 @@ export interface Client {
   send(method: string, path: string, options?: RequestOptions): Promise<Answer>
 }
 
-/** Starts an API over a database, as an admin sees it; it ends with the test. */
+/** Starts an API over a database, as an admin sees it; it ends with the test, or when `atEnd` says so. */
 export async function startApi(
   url: string,
   text: string = ONE_APP,
-  variables: Readonly<Record<string, string>> = {},
+  atEnd: (end: () => Promise<void>) => void = onTestFinished,
 ): Promise<Api> {
   const log: LogLine[] = []
   const stream = { write: (line: string) => void log.push(JSON.parse(line) as LogLine) }
@@ -79,15 +79,14 @@ export async function startApi(
       LHSPN_ADMIN_KEY: ADMIN_KEY,
       LHSPN_SERVER_LISTEN: '127.0.0.1:0',
       LHSPN_OPS_LISTEN: '127.0.0.1:0',
-      ...variables,
     },
   })
   const service = await openService(config, {
     log: createLogger({ level: 'debug', format: 'json', isTerminal: false, stream }),
   })
-  onTestFinished(() => service.close())
+  atEnd(() => service.close())
   const server = await startServer(service)
-  onTestFinished(() => server.close())
+  atEnd(() => server.close())
   const as = (key: string | undefined): Client => clientOf(server.url, key)
   return {
     ...as(ADMIN_KEY),

@@ -224,8 +224,8 @@ test('every fault of a request is told at once, each with its place', async () =
   const places = (answer.body.errors as { parameter?: string; pointer?: string }[]).map(
     ({ parameter, pointer }) => parameter ?? pointer,
   )
-  expect(places.toSorted()).toEqual(
-    ['token', 'app', 'ap', '/badge', '/refused', '/osVersion', '/attributes/a', '/atributes'].toSorted(),
+  expect(new Set(places)).toEqual(
+    new Set(['token', 'app', 'ap', '/badge', '/refused', '/osVersion', '/attributes/a', '/atributes']),
   )
 })
 
@@ -329,9 +329,10 @@ test('register keys are counted by address, other keys by themselves', async () 
   expect((await api.get('/v1/devices')).body.data).toHaveLength(1)
 })
 
+const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
+
 test('behind a proxy that is trusted, each address has a limit of its own; else all share one, and the log says so', async () => {
   const limits = `${ONE_APP}[rateLimit]\nregister = "1/1m"\n`
-  const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
   const trusting = await startApi('sqlite::memory:', `${limits}[server]\ntrustProxy = ["127.0.0.0/8"]\n`)
   const phone = await trusting.holder('register')
   const statuses: number[] = []
@@ -413,9 +414,10 @@ test('whoever stops reading a list stops the reading of the database', async () 
 test('a list that fails in the middle is cut off, not ended', async () => {
   const api = await startApi('sqlite::memory:')
   await api.put(`/v1/devices/${TOKEN}`, {})
-  const { find } = api.service.store
-  api.service.store.find = async function* (query) {
-    yield* find.call(api.service.store, query)
+  const { store } = api.service
+  const find = store.find.bind(store)
+  store.find = async function* (query) {
+    yield* find(query)
     throw new Error('the disk is gone')
   }
   await expect(api.get('/v1/devices', { headers: { accept: 'application/x-ndjson' } })).rejects.toThrow('terminated')
@@ -429,7 +431,7 @@ test('what nobody foresaw is told to the log, and to nobody else', async () => {
   const answer = await api.get(`/v1/devices/${TOKEN}`)
   expect([answer.status, answer.body.type]).toEqual([500, '/problems/internal'])
   expect(answer.text).not.toContain('secret')
-  const [line] = api.log.filter(({ msg }) => msg === 'request failed')
+  const line = api.log.find(({ msg }) => msg === 'request failed')
   expect(line).toMatchObject({
     level: 'error',
     request: answer.body.instance,

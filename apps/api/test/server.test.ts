@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
@@ -37,7 +37,7 @@ test('health is told on a listener of its own, without keys', async () => {
 
 test('it is not ready while the database cannot take registrations, and is again afterwards', async () => {
   const api = await startApi('sqlite::memory:')
-  const { checkDatabase } = api.service
+  const checkDatabase = api.service.checkDatabase.bind(api.service)
   api.service.checkDatabase = () => Promise.reject(new Error('no connection'))
   const away = await fetch(`${api.server.opsUrl}/readyz`)
   expect([away.status, await away.json()]).toEqual([
@@ -53,13 +53,14 @@ test('when it ends, what is under way is answered, nothing new is taken, and nob
   const api = await startApi('sqlite::memory:')
   const silent = await dial(api.server.url)
   const isSilentGone = once(silent, 'close')
-  const { get } = api.service.store
+  const { store } = api.service
+  const get = store.get.bind(store)
   const gate = deferred()
   const arrived = deferred()
-  api.service.store.get = async (...key) => {
+  store.get = async (...key) => {
     arrived.resolve()
     await gate.promise
-    return get.apply(api.service.store, key)
+    return get(...key)
   }
   await api.put(`/v1/devices/${tokenOf(1)}`, {}) // leaves a connection that is kept alive
   const answer = api.get(`/v1/devices/${tokenOf(1)}`)
@@ -82,10 +83,10 @@ test('what takes longer than server.drainTimeout is cut off', async () => {
     return new Promise(() => undefined)
   }
   const answer = api.get(`/v1/devices/${tokenOf(1)}`)
-  const isCutOff = expect(answer).rejects.toThrow('fetch failed')
+  const failure = answer.catch((error: unknown) => error)
   await arrived.promise
   await api.server.close()
-  await isCutOff
+  expect(await failure).toMatchObject({ message: 'fetch failed' })
 })
 
 test('an address that is taken is told, and nothing stays open', async () => {
@@ -105,31 +106,38 @@ test('the program listens, drains at SIGTERM, and ends with 0', async () => {
   const folder = temporaryFolder()
   const file = join(folder, 'lhspn.toml')
   writeFileSync(file, ONE_APP)
-  const { child, logged } = run({
+  const program = run({
     LHSPN_CONFIG: file,
     LHSPN_DATABASE_URL: `sqlite:${join(folder, 'lhspn.db')}`,
     LHSPN_ADMIN_KEY: ADMIN_KEY,
     LHSPN_SERVER_LISTEN: '127.0.0.1:0',
     LHSPN_OPS_LISTEN: '127.0.0.1:0',
   })
-  const { url } = await logged('listening')
+  const { url } = await program.logged('listening')
   const answer = await fetch(`${String(url)}/v1/devices/${tokenOf(1)}`, {
     method: 'PUT',
     headers: { authorization: `Bearer ${ADMIN_KEY}` },
   })
   expect(answer.status).toBe(201)
-  const exit = once(child, 'exit')
-  child.kill('SIGTERM')
+  const exit = once(program.child, 'exit')
+  program.child.kill('SIGTERM')
   expect(await exit).toEqual([0, null])
 })
 
 test('a configuration that is wrong ends the program with 5, and says what is wrong', async () => {
-  const { child, text } = run({ LHSPN_DATABASE_URL: 'postgres://x' })
-  expect(await once(child, 'exit')).toEqual([5, null])
-  expect(text()).toContain('database.url: must be sqlite:FILE or mysql://USER@HOST/NAME, not "postgres://x"')
+  const program = run({ LHSPN_DATABASE_URL: 'postgres://x' })
+  expect(await once(program.child, 'exit')).toEqual([5, null])
+  expect(program.text()).toContain('database.url: must be sqlite:FILE or mysql://USER@HOST/NAME, not "postgres://x"')
 })
 
-function run(variables: Readonly<Record<string, string>>) {
+interface Program {
+  readonly child: ChildProcess
+  text(): string
+  /** The line of the log that has this message, once it is there. */
+  logged(msg: string): Promise<LogLine>
+}
+
+function run(variables: Readonly<Record<string, string>>): Program {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
   const child = spawn(process.execPath, ['--conditions=lhspn-source', '--import', 'tsx', main], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),

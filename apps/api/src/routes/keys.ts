@@ -5,7 +5,7 @@ import { appOf } from '../auth.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
 import { answerList, type Columns } from '../list.ts'
 import { ApiError } from '../problem.ts'
-import { cursor, id, limit, pageOf, time, topic } from '../schemas.ts'
+import { cursor, id, limit, pageOf, printable, time, topic } from '../schemas.ts'
 
 const JSON_TYPE = 'application/json'
 const DEFAULT_LIMIT = 50
@@ -24,11 +24,7 @@ const keySchema = z
   .openapi('Key')
 const newKeySchema = z
   .strictObject({
-    name: z
-      .string()
-      .max(100)
-      .regex(/^\P{Cc}*$/u, { error: 'Must not have control characters.' })
-      .optional(),
+    name: printable.max(100).optional(),
     scope,
     app: topic.nullable().optional(),
   })
