@@ -102,6 +102,7 @@ function jsonRow(line: number, text: string): ImportRow {
 }
 
 async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ImportRow, void, undefined> {
+  let end: { readonly line: number; readonly detail: string } | undefined
   const parser = parse({
     // bytes, so that what is not UTF-8 is found row by row
     encoding: null,
@@ -109,23 +110,35 @@ async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Impor
     relax_column_count: true,
     skip_empty_lines: true,
     max_record_size: MAX_ROW_BYTES,
+    // else an error would take along the rows before it that nobody has read yet
+    skip_records_with_error: true,
+    on_skip(error) {
+      end ??= endOf(error)
+      return undefined
+    },
   })
   pipeline(Readable.from(withoutMark(chunks)), parser, () => undefined) // what fails comes out of the parser
   let columns: readonly string[] | undefined
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: Buffer[]; info: { lines: number } }>) {
-      if (columns === undefined) columns = readHeader(record)
-      else yield csvRow(info.lines, record, columns)
-    }
-  } catch (error) {
-    const detail = SYNTAX_FAULTS[(error as CsvError).code]
-    if (detail === undefined) throw error
-    yield {
-      line: (error as CsvError & { readonly lines: number }).lines,
-      detail: `${detail} Nothing from here on was read.`,
-    }
+  for await (const { record, info } of parser as AsyncIterable<{ record: Buffer[]; info: { lines: number } }>) {
+    if (end !== undefined && info.lines >= end.line) break
+    if (columns === undefined) columns = readHeader(record)
+    else yield csvRow(info.lines, record, columns)
   }
-  if (columns === undefined) throw noHeader('There is no line that names the columns.')
+  if (columns === undefined) throw noHeader(end?.detail ?? 'There is no line that names the columns.')
+  if (end !== undefined) yield end
+}
+
+/** What ends a CSV: nobody can tell where the next row begins. */
+function endOf(error: (CsvError & { readonly lines?: number }) | undefined): ImportRow & { readonly detail: string } {
+  const detail = SYNTAX_FAULTS[error?.code ?? ''] ?? `Is no CSV: ${error?.code}.`
+  return { line: error?.lines ?? 0, detail: `${detail} Nothing from here on was read.` }
+}
+
+const SYNTAX_FAULTS: Readonly<Record<string, string>> = {
+  CSV_INVALID_CLOSING_QUOTE: 'Has text behind a closing quote.',
+  CSV_QUOTE_NOT_CLOSED: 'Has a quote that is never closed.',
+  CSV_MAX_RECORD_SIZE: TOO_LONG,
+  INVALID_OPENING_QUOTE: 'Has a quote inside text that is not quoted.',
 }
 
 /** Spreadsheets put a byte order mark in front; csv-parse would answer text instead of bytes for it. */
@@ -142,14 +155,6 @@ async function* withoutMark(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<U
     head = undefined
   }
   if (head !== undefined) yield head
-}
-
-/** What ends a CSV: nobody can tell where the next row begins. */
-const SYNTAX_FAULTS: Readonly<Record<string, string>> = {
-  CSV_INVALID_CLOSING_QUOTE: 'Has text behind a closing quote.',
-  CSV_QUOTE_NOT_CLOSED: 'Has a quote that is never closed.',
-  CSV_MAX_RECORD_SIZE: TOO_LONG,
-  INVALID_OPENING_QUOTE: 'Has a quote inside text that is not quoted.',
 }
 
 function readHeader(record: readonly Buffer[]): readonly string[] {
