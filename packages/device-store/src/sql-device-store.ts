@@ -150,6 +150,11 @@ export class SqlDeviceStore implements DeviceStore {
     return search === undefined ? 0 : countRows(this.database, search)
   }
 
+  async countTokens({ app, environment, filter, after = 0 }: Omit<TokenQuery, 'signal'>): Promise<number> {
+    const search = await this.#search({ app, environment, filter, refused: false }, after)
+    return search === undefined ? 0 : countRows(this.database, reachableOf(search))
+  }
+
   async incrementBadge(app: string, tokens: readonly string[], options?: WriteOptions): Promise<readonly number[]> {
     const appId = await this.#apps.find(app, options?.in)
     const { unique, each } = knownTokens(tokens)
@@ -276,10 +281,9 @@ export class SqlDeviceStore implements DeviceStore {
   }
 
   async *#reachable(search: Search, signal: AbortSignal | undefined) {
-    const reachable = { ...search, withheld: search.withheld.filter((value) => (value & FOREIGN) === 0) }
     const pages = findRows<Pick<DeviceRow, 'id' | 'token' | 'attributes'>>(
       this.database,
-      reachable,
+      reachableOf(search),
       'id, token, attributes',
     )
     for await (const rows of pages) {
@@ -330,4 +334,9 @@ function placesByApp(registrations: readonly Registration[]): ReadonlyMap<string
     else known.push(index)
   }
   return places
+}
+
+/** The same without the devices of platforms that are not Apple's. */
+function reachableOf(search: Search): Search {
+  return { ...search, withheld: search.withheld.filter((value) => (value & FOREIGN) === 0) }
 }

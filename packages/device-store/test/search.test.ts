@@ -135,6 +135,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
         const reached: string[] = []
         for await (const page of store.findTokens({ app, environment: 'production', filter: wanted }))
           reached.push(...page.map((each) => each.token))
+        expect(await store.countTokens({ app, environment: 'production', filter: wanted })).toBe(reached.length)
         expect(reached).toEqual(
           all.flatMap(([n, device]) =>
             device.environment === 'production' &&
@@ -263,5 +264,6 @@ test('an audience of several pages is whole', async () => {
   expect(await audienceOf(store)).toEqual(Array.from({ length: 2500 }, (_, n) => token(n)))
   const later = []
   for await (const page of store.findTokens({ app: APP, environment: 'production', after: 2000 })) later.push(...page)
+  expect(await store.countTokens({ app: APP, environment: 'production', after: 2000 })).toBe(500)
   expect(later.map(({ id }) => id)).toEqual(Array.from({ length: 500 }, (_, n) => 2001 + n))
 })

@@ -10,7 +10,7 @@ export async function countMembers(store: DeviceStore, push: Push): Promise<numb
   const { audience, ...scope } = scopeOf(push)
   if ('stream' in audience) return undefined
   if ('tokens' in audience) return new Set(audience.tokens).size
-  return store.count({ ...scope, ...filterOf(audience), refused: false })
+  return store.countTokens({ ...scope, ...filterOf(audience) })
 }
 
 /**

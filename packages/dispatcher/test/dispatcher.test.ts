@@ -58,6 +58,7 @@ describe('an audience', () => {
     await register(tokens(3), { attributes: { plan: 'pro' } })
     await register(tokens(3, 10), { attributes: { plan: 'free' } })
     await register([token(20)], { attributes: { plan: 'pro' }, environment: 'sandbox' })
+    await register([token(30)], { attributes: { plan: 'pro' }, platform: 'android' })
     await store.refuse(APP, 'production', [{ token: token(1), reason: 'InvalidToken' }])
     const to = push({ audience: { filter: ['plan', 'pro'] } })
     expect(await dispatcher().count(to)).toBe(2)
