@@ -48,9 +48,13 @@ test('cells of a CSV become fields; an empty one is none', async () => {
   ])
 })
 
+/** A row of so many bytes. */
+function rowOf(length: number): string {
+  return `{"token":"${'a'.repeat(length - 12)}"}`
+}
+
 test('a line as long as it may be is read, a longer one is turned away, and neither holds up the next', async () => {
-  const line = (length: number): string => `{"token":"${'a'.repeat(length - 12)}"}`
-  const text = [line(MAX_ROW_BYTES), line(MAX_ROW_BYTES + 1), '{"token":"ab"}'].join('\n')
+  const text = [rowOf(MAX_ROW_BYTES), rowOf(MAX_ROW_BYTES + 1), '{"token":"ab"}'].join('\n')
   const bytes = Buffer.from(text)
   const chunks = Array.from({ length: Math.ceil(bytes.length / 1000) }, (_, at) =>
     bytes.subarray(at * 1000, (at + 1) * 1000),
