@@ -105,3 +105,14 @@ test('numbers stand to the right, unless their column holds words too', () => {
   ]
   expect(alignColumns(rows)).toEqual(['name  count  value', 'a     1,000  5', 'bcd       7  x'])
 })
+
+test('a text that ends its row makes no column wider', () => {
+  const rows = [
+    ['  rejected', '1', 'InvalidToken 1', 'lhspn explain InvalidToken'],
+    ['  refused devices', '12', 'audiences skip them until they register again'],
+  ]
+  expect(alignColumns(rows)).toEqual([
+    '  rejected          1  InvalidToken 1  lhspn explain InvalidToken',
+    '  refused devices  12  audiences skip them until they register again',
+  ])
+})

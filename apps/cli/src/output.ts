@@ -157,16 +157,22 @@ function painted(colour: Colour, text: string): string {
   return `\u001b[${on}m${text}\u001b[${off}m`
 }
 
-/** Lays rows out in columns two spaces apart; what looks like a number stands to the right where its whole column does. */
+/**
+ * Lays rows out in columns two spaces apart; what looks like a number stands to the right where its whole column does. A
+ * text that ends its row may be longer than its column is wide.
+ */
 export function alignColumns(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = []
-  for (const row of rows) for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length)
-  const isNumeric = widths.map((_, at) => rows.slice(1).every((row) => /^[\d,.]*$/.test(row[at] ?? '')))
+  const columns = Math.max(0, ...rows.map((row) => row.length))
+  const isNumeric = Array.from(
+    { length: columns },
+    (_, at) => rows.length > 1 && rows.slice(1).every((row) => /^[\d,.]*$/.test(row[at] ?? '')),
+  )
+  const widths = isNumeric.map((numeric, at) =>
+    Math.max(0, ...rows.map((row) => (numeric || at < row.length - 1 ? (row[at] ?? '').length : 0))),
+  )
   return rows.map((row) =>
     row
-      .map((cell, at) =>
-        isNumeric[at] === true && rows.length > 1 ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0),
-      )
+      .map((cell, at) => (isNumeric[at] === true ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0)))
       .join('  ')
       .trimEnd(),
   )

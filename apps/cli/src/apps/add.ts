@@ -3,12 +3,12 @@ import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname, relative, resolve } from 'node:path'
 
 import { type Certificate, openCertificate } from '@lhspn/sender'
-import { type AppConfig, chooseConfigFile, parseConfig, ServiceError } from '@lhspn/service'
+import { type AppConfig, chooseConfigFile, describeApp, parseConfig, ServiceError } from '@lhspn/service'
 
 import type { Context } from '../context.ts'
 import { CommandError, type InputFault, refuseFaults } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
-import { describeApp, rowsOf } from './description.ts'
+import { rowsOf } from './description.ts'
 
 /** The flags of `apps add`; each is the key of the `[[apps]]` block that it writes. */
 export type AddFlags = {

@@ -58,7 +58,8 @@ async function add(topic: string, flags: AddFlags, context: Context): Promise<Ex
 }
 
 async function listApps(context: Context): Promise<ExitCode> {
-  const [{ configOf }, { describeApp, rowsOf }] = await Promise.all([
+  const [{ describeApp }, { configOf }, { rowsOf }] = await Promise.all([
+    import('@lhspn/service'),
     import('../installation.ts'),
     import('../apps/description.ts'),
   ])

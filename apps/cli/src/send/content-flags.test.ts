@@ -96,9 +96,25 @@ test('beside a whole payload no flag may say what is shown', () => {
 test('faults of a payload are named by their JSON pointer in the file', () => {
   expect(faultsOf({}, undefined, '{"aps":{"badge":-1}}')).toEqual([expect.stringMatching(/^--payload \/aps\/badge: /)])
   expect(faultsOf({}, undefined, '[')).toEqual([expect.stringMatching(/^--payload: no valid JSON: /)])
-  expect(faultsOf({}, undefined, '[]')).toEqual([expect.stringMatching(/^--payload : /)])
+  expect(faultsOf({}, undefined, '[]')).toEqual([expect.stringMatching(/^--payload: Must/)])
 })
 
 test('every fault is told at once', () => {
   expect(faultsOf({ badge: 'x', priority: 'x', expiration: 'x', type: 'x' }, 'Hello')).toHaveLength(4)
+})
+
+test('--badge increment is enough by itself, and stands beside --payload too', () => {
+  expect(readContent(undefined, { badge: 'increment' }, undefined, now)).toMatchObject({
+    badge: 'increment',
+    content: { payload: { aps: {} } },
+    faults: [],
+    warnings: [],
+  })
+  const beside = readContent(undefined, { badge: 'increment' }, '{"aps":{"alert":"Hello"}}', now)
+  expect(beside).toMatchObject({ badge: 'increment', faults: [] })
+  // ten digits are kept free for the badge
+  const full = JSON.stringify({ aps: { alert: 'x'.repeat(2048 - 20) } })
+  expect(full.length).toBeLessThanOrEqual(2048)
+  expect(faultsOf({ badge: 'increment' }, undefined, full)).toEqual([expect.stringContaining('2048')])
+  expect(faultsOf({}, undefined, full)).toEqual([])
 })
