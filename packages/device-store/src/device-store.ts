@@ -77,8 +77,8 @@ export interface DeviceStore {
   /** Streams ids and tokens of an audience. */
   findTokens(query: TokenQuery): AsyncIterableIterator<readonly { readonly id: number; readonly token: string }[]>
   count(query: Query): Promise<number>
-  /** How many `findTokens` would give now. */
-  countTokens(query: Omit<TokenQuery, 'signal'>): Promise<number>
+  /** How many `findTokens` would give now, from the first. */
+  countTokens(query: Omit<TokenQuery, 'after' | 'signal'>): Promise<number>
   /** Counts each up by one, once, and answers the new values in the order given: 1 for tokens that are not known. */
   incrementBadge(app: string, tokens: readonly string[], options?: WriteOptions): Promise<readonly number[]>
   resetBadge(app: string, tokens: readonly string[], options?: WriteOptions): Promise<void>

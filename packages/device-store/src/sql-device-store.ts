@@ -150,8 +150,8 @@ export class SqlDeviceStore implements DeviceStore {
     return search === undefined ? 0 : countRows(this.database, search)
   }
 
-  async countTokens({ app, environment, filter, after = 0 }: Omit<TokenQuery, 'signal'>): Promise<number> {
-    const search = await this.#search({ app, environment, filter, refused: false }, after)
+  async countTokens({ app, environment, filter }: Omit<TokenQuery, 'after' | 'signal'>): Promise<number> {
+    const search = await this.#search({ app, environment, filter, refused: false }, 0)
     return search === undefined ? 0 : countRows(this.database, reachableOf(search))
   }
 
