@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { ApiError } from './problem.ts'
 
 /** Of every request but imports. */
-export const MAX_BODY_BYTES = 1_048_576
+const MAX_BODY_BYTES = 1_048_576
 /** For the whole of a body; in an import, for each piece of it. */
 export const BODY_TIMEOUT_MS = 30_000
 

@@ -19,7 +19,7 @@ export interface Env {
 }
 
 /** What a handler has of its request: checked, typed, and from somebody who may. */
-export interface Input<Params, Query, Body> {
+interface Input<Params, Query, Body> {
   readonly c: Context<Env>
   readonly service: Service
   readonly caller: Caller
@@ -30,7 +30,7 @@ export interface Input<Params, Query, Body> {
   readonly type: string
 }
 
-export interface BodyOptions<Body> {
+interface BodyOptions<Body> {
   readonly schema: z.ZodType<Body>
   /** Where the value belongs to another package: its parser, which finds what a schema cannot say. Throws `faults`. */
   readonly judge?: (value: unknown) => unknown

@@ -14,7 +14,7 @@ export interface List<Entry> {
   readonly columns: Columns<Entry>
 }
 
-export interface Page<Entry> {
+interface Page<Entry> {
   readonly data: readonly Entry[]
   readonly nextCursor: string | null
   readonly count?: number

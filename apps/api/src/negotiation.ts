@@ -4,7 +4,6 @@ import { ApiError } from './problem.ts'
 
 /** The forms in which lists come. */
 export const LIST_TYPES = ['application/json', 'application/x-ndjson', 'text/csv'] as const
-export type ListType = (typeof LIST_TYPES)[number]
 
 /**
  * Chooses the form of an answer by `Accept`: the one that is liked most, of equals the first that we offer. Without the

@@ -8,7 +8,7 @@ export function createDocument(
   endpoints: readonly Endpoint[],
   basePath: string,
   version: string,
-) {
+): ReturnType<OpenAPIHono['getOpenAPI31Document']> {
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'http',
     scheme: 'bearer',

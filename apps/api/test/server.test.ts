@@ -12,6 +12,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startServer } from '../src/index.ts'
 import { ADMIN_KEY, APP, type LogLine, ONE_APP, startApi, temporaryFolder, tokenOf } from './harness.ts'
 
+const TSX = import.meta.resolve('tsx')
 const GATEWAY = `${ONE_APP}certificate = "nowhere.pem"\ngateway = "127.0.0.1:1"\n`
 
 /** A connection that is open. */
@@ -139,7 +140,7 @@ interface Program {
 
 function run(variables: Readonly<Record<string, string>>): Program {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--conditions=lhspn-source', '--import', 'tsx', main], {
+  const child = spawn(process.execPath, ['--conditions=lhspn-source', '--import', TSX, main], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     env: { PATH: process.env['PATH'], ...variables },
     stdio: ['ignore', 'ignore', 'pipe'],
