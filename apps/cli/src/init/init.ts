@@ -28,7 +28,9 @@ export async function init(context: Context): Promise<ExitCode> {
         await output.print(`database ${shown}`)
         if (key !== undefined) await output.print(`admin key ${key}`)
       }
-      output.note(key === undefined ? 'The database has an admin key already.' : 'The key is shown this once: keep it.')
+      output.note(
+        key === undefined ? 'The database has keys already: lhspn keys list' : 'The key is shown this once: keep it.',
+      )
       output.note('Next: lhspn apps add TOPIC --certificate FILE --gateway HOST:PORT')
       return EXIT.done
     })
