@@ -1,6 +1,15 @@
 import { expect, test } from 'vitest'
 
-import { lhspn, objectsOf, register, Running, simulatedInstallation, type TestInstallation, tokenOf } from './lhspn.ts'
+import {
+  forEachCase,
+  lhspn,
+  objectsOf,
+  register,
+  Running,
+  simulatedInstallation,
+  type TestInstallation,
+  tokenOf,
+} from './lhspn.ts'
 
 /** Plan and age of devices 1 to 5; the fifth is in the sandbox. */
 const DEVICES = [
@@ -96,7 +105,7 @@ test('without a terminal --all and filters need --max-audience; tokens do not: e
   expect(simulator.journal.connections).toBe(0)
 })
 
-test.for([
+const REFUSED = [
   [['--all', '--to', tokenOf(1)], '--to: cannot stand beside --all or a filter'],
   [['--all', '--where', 'a=b', '--max-audience', '1'], '--to: cannot stand beside'],
   [[], '--to: missing'],
@@ -108,10 +117,19 @@ test.for([
   [['--filter', '["a","b"]', '--any', 'c=d', '--max-audience', '1'], '--filter: cannot stand beside --where'],
   [['--all', '--max-audience', 'many'], '--max-audience: must be a whole number'],
   [['--to', '-', '--max-audience', '1'], '--max-audience: cannot stand beside --to -'],
-] as const)('%s is refused: exit 2', async ([flags, fault]) => {
+] as const
+
+test('bad choices are refused, and say why: exit 2', async () => {
   const { config } = await simulatedInstallation()
-  const ended = await lhspn(['--config', config, 'send', ...flags, 'Hi'])
-  expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`\n  ${fault}`) })
+  await forEachCase(REFUSED, async ([flags, fault]) => {
+    const ended = await lhspn(['--config', config, 'send', ...flags, 'Hi'])
+    expect({ flags, ...ended }).toMatchObject({
+      flags,
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining(`\n  ${fault}`),
+    })
+  })
 })
 
 test.runIf(process.platform === 'linux')('on a terminal --all asks to type the count', async () => {

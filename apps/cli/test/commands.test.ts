@@ -108,7 +108,13 @@ test('config shows each key with value and origin; secrets are redacted', async 
   const directory = await temporaryDirectory()
   const config = join(directory, 'lhspn.toml')
   await writeFile(config, '[sender]\nattempts = 2\n[[apps]]\ntopic = "com.example.app"\ncertificate = "push.pem"\n')
-  const variables = { LHSPN_CONFIG: config, LHSPN_APP_PASSPHRASE: 'hush', LHSPN_SENDER_QUIET_TIME: '5s' }
+  const variables = {
+    LHSPN_CONFIG: config,
+    LHSPN_APP_PASSPHRASE: 'hush',
+    LHSPN_SENDER_QUIET_TIME: '5s',
+    LHSPN_ADMIN_KEY: 'hush'.repeat(8),
+    LHSPN_DATABASE_URL: 'mysql://push:hush@db/lhspn',
+  }
   const ended = await lhspn(['config'], { variables })
   expect(ended.code).toBe(0)
   expect(ended.stdout).toMatch(/^key +value +origin\n/)
@@ -116,6 +122,8 @@ test('config shows each key with value and origin; secrets are redacted', async 
   expect(ended.stdout).toMatch(/\nsender\.attempts +2 +file\n/)
   expect(ended.stdout).toMatch(/\nsender\.quietTime +5s +environment LHSPN_SENDER_QUIET_TIME\n/)
   expect(ended.stdout).toMatch(/\napps\[0\]\.passphrase +\[redacted\] +environment LHSPN_APP_PASSPHRASE\n/)
+  expect(ended.stdout).toMatch(/\nadminKey +\[redacted\] +environment LHSPN_ADMIN_KEY\n/)
+  expect(ended.stdout).toMatch(/\ndatabase\.url +mysql:\/\/push:\[redacted\]@db\/lhspn +environment/)
   expect(ended.stdout + ended.stderr).not.toContain('hush')
   const json = await lhspn(['config', '--json', '--verbose'], { variables })
   expect(objectsOf(json)).toContainEqual({ key: 'sender.attempts', value: 2, origin: 'file', from: config })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
-import { lhspn, objectsOf, register, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { forEachCase, lhspn, objectsOf, register, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
 
 const DEVICES = [
   { token: tokenOf(1), attributes: { plan: 'pro', age: 31, beta: true }, osVersion: '18.1', badge: 3 },
@@ -120,9 +120,9 @@ test('import turns bad rows away with their line, and takes the others: exit 3',
 })
 
 test.for([
-  ['a CSV without a token', 'tokens,badge\n', 2, 'FILE line 1: '],
-  ['a file that is not there', undefined, 2, 'cannot be read'],
-] as const)('import of %s: exit %i', async ([, text, code, fault]) => {
+  ['a CSV without a token', 2, 'tokens,badge\n', 'FILE line 1: '],
+  ['a file that is not there', 2, undefined, 'cannot be read'],
+] as const)('import of %s: exit %i', async ([, code, text, fault]) => {
   const { config, directory } = await simulatedInstallation()
   const file = join(directory, 'devices.csv')
   if (text !== undefined) await writeFile(file, text)
@@ -181,7 +181,7 @@ test.runIf(process.platform === 'linux')('on a terminal list shows 50 devices an
   expect(stdout).toContain('60 devices. The first 50 are shown')
 })
 
-test.for([
+const REFUSED = [
   [['save', 'xyz'], 'TOKEN: '],
   [['save', tokenOf(1), '--badge', '-1'], '--badge: '],
   [['save', tokenOf(1), '--badge', 'x'], '--badge: '],
@@ -195,10 +195,19 @@ test.for([
   [['delete', 'xyz'], 'TOKEN: '],
   [['list', '--refused', 'yes'], '--refused: '],
   [['list', '--where', 'a'], '--where: '],
-] as const)('devices %s is refused: exit 2', async ([args, fault]) => {
+] as const
+
+test('bad arguments and flags are refused, and say why: exit 2', async () => {
   const { config } = await simulatedInstallation()
-  const ended = await lhspn(['--config', config, 'devices', ...args])
-  expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`\n  ${fault}`) })
+  await forEachCase(REFUSED, async ([args, fault]) => {
+    const ended = await lhspn(['--config', config, 'devices', ...args])
+    expect({ args, ...ended }).toMatchObject({
+      args,
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining(`\n  ${fault}`),
+    })
+  })
 })
 
 test('a database that cannot be reached: exit 6; one that is none: exit 5', async () => {

@@ -110,6 +110,15 @@ export async function lhspn(
   return new Running(args, options).end(options.input)
 }
 
+/** Runs the program for each case, a few at a time: most of a run is its start. */
+export async function forEachCase<Case>(cases: readonly Case[], check: (each: Case) => Promise<void>): Promise<void> {
+  const waiting = cases.values()
+  const worker = async (): Promise<void> => {
+    for (const each of waiting) await check(each)
+  }
+  await Promise.all([worker(), worker(), worker()])
+}
+
 /** The objects on stdout under --json, one a line. */
 export function objectsOf({ stdout }: Ended): unknown[] {
   return stdout

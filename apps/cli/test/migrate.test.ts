@@ -5,7 +5,7 @@ import { openDatabase } from '@lhspn/service'
 import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { expect, test } from 'vitest'
 
-import { lhspn, objectsOf, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { forEachCase, lhspn, objectsOf, simulatedInstallation, tokenOf } from './lhspn.ts'
 
 test('brings an empty database up to date, tells what it did, and then has nothing to do', async () => {
   const { config } = await simulatedInstallation()
@@ -16,7 +16,7 @@ test('brings an empty database up to date, tells what it did, and then has nothi
     stdout: expect.stringMatching(/\ndevice-store +0 +\d+ +due: 0001/),
   })
   const again = await lhspn(['--config', config, '--json', 'migrate', '--status'])
-  expect(objectsOf(again)[0], '--status changes nothing').toMatchObject({ owner: 'device-store', version: 0 })
+  expect(objectsOf(again)[0]).toMatchObject({ owner: 'device-store', version: 0 })
   const done = await lhspn(['--config', config, '--json', 'migrate'])
   expect(objectsOf(done)[0]).toMatchObject({ applied: [expect.stringMatching(/^0001/)], pending: [] })
   const after = await lhspn(['--config', config, 'migrate'])
@@ -97,11 +97,14 @@ test('another table by its name, with the password in a file', async () => {
   const flags = ['--legacy', legacy, '--table', 'pushes_old', '--legacy-password-file', join(directory, 'password')]
   const ended = await lhspn(['--config', config, '--quiet', 'migrate', ...flags])
   expect(ended).toEqual({ code: 0, stdout: 'saved 5 · unchanged 0 · refused 1\n', stderr: '' })
+  const withPassword = 'mysql://root:hush@127.0.0.1:1/db'
+  const unreachable = await lhspn(['--config', config, '--verbose', 'migrate', '--legacy', withPassword])
+  expect([unreachable.code, JSON.stringify(unreachable).includes('hush')]).toEqual([6, false])
   const missing = await lhspn(['--config', config, 'migrate', '--legacy', legacy])
   expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('no table LHSPNservice_devices') })
 })
 
-test.for([
+const REFUSED = [
   [['--legacy', 'postgres://x/y'], 2, '--legacy: must be mysql://'],
   [['--legacy', 'mysql://u@h/d', '--table', 'a;b'], 2, '--table: '],
   [['--legacy', 'mysql://u@h/d', '--status'], 2, '--status: cannot stand beside --legacy'],
@@ -110,8 +113,12 @@ test.for([
   [['--legacy', 'mysql://u@h/d', '--legacy-password-file', '/none'], 2, '--legacy-password-file: cannot be read'],
   [['--legacy', 'mysql://root@127.0.0.1:1/d'], 6, '127.0.0.1:1'],
   [['--legacy', 'mysql://u@h/d', '--app', 'com.example.ap'], 4, 'did you mean com.example.app?'],
-] as const)('migrate %s: exit %i', async ([flags, code, text]) => {
+] as const
+
+test('bad flags, unknown apps and databases that cannot be reached have their exit codes', async () => {
   const { config } = await simulatedInstallation()
-  const ended = await lhspn(['--config', config, 'migrate', ...flags])
-  expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(text) })
+  await forEachCase(REFUSED, async ([flags, code, text]) => {
+    const ended = await lhspn(['--config', config, 'migrate', ...flags])
+    expect({ flags, ...ended }).toMatchObject({ flags, code, stdout: '', stderr: expect.stringContaining(text) })
+  })
 })
