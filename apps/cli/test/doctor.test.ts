@@ -108,6 +108,13 @@ test.for<[what: string, script: Script, check: string, verdict: string, found: R
   ],
   ['does not know barriers', { barriers: false }, 'barrier', 'warn', /unconfirmed/],
   [
+    'ends the connection at a barrier, and at nothing else',
+    { rules: [{ when: { barrier: true }, do: 'close' }] },
+    'barrier',
+    'warn',
+    /unconfirmed/,
+  ],
+  [
     'says that the certificate names no topic',
     { rules: [{ when: { barrier: true }, do: { status: 3 } }] },
     'barrier',

@@ -260,6 +260,23 @@ test('a signal before anything was written leaves it unsent', async () => {
   expect(notification).toMatchObject({ token: good, outcome: expect.stringMatching(/^(unsent|unconfirmed)$/) })
 })
 
+test('what stdin brings after a signal is unsent, and accounted for', async () => {
+  const { config, simulator } = await simulatedInstallation({ rules: [{ when: { token: good }, do: 'stall' }] })
+  const running = new Running(['--config', config, 'send', '--to', '-', 'Hello'], {
+    variables: { LHSPN_SENDER_REQUEST_TIMEOUT: '3s' },
+  })
+  running.write(`${good}\n`)
+  await simulator.journal.waitFor((journal) => journal.entries().some(({ token }) => token === good))
+  running.kill('SIGINT')
+  // no answer comes to what is in flight; meanwhile somebody goes on writing
+  await running.until(/Stopping/)
+  running.write(`${tokenOf(7)}\n`)
+  const ended = await running.ended()
+  expect(ended.code).toBe(130)
+  expect(ended.stdout).toMatch(/^2 notifications .*\n +accepted +0\n +rejected +0\n +unconfirmed +1 {2}NoAnswer 1 .*\n/)
+  expect(ended.stdout).toMatch(/\n +unsent +1 {2}Aborted 1 /)
+})
+
 test('a second signal ends at once', async () => {
   const { config, simulator } = await simulatedInstallation(neverAnswers)
   const running = new Running(['--config', config, 'send', '--to', good, 'Hello'], {
