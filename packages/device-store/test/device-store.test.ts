@@ -92,6 +92,18 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     expect(await told(at(0, 'f'))).toEqual([true, 'e', 10_000])
   })
 
+  test('an import as old as what is stored is no new registration: a refusal stays, until a newer one comes', async () => {
+    const store = await openStore(await freshUrl(), { now: () => 10_000 })
+    await store.save([at(3000, 'a')])
+    await store.refuse(APP, 'production', [{ token: token(1), reason: 'InvalidToken' }])
+    await store.save([at(3000, 'b')])
+    expect(await store.get(APP, token(1))).toMatchObject({ osVersion: 'b', refused: { reason: 'InvalidToken' } })
+    expect(await store.count({ app: APP, refused: true })).toBe(1)
+    await store.save([at(3001, 'c')])
+    expect(await store.get(APP, token(1))).toMatchObject({ osVersion: 'c', refused: null })
+    expect(await store.count({ app: APP, refused: false })).toBe(1)
+  })
+
   test('a token that comes twice in a call is registered twice, in that order', async () => {
     const store = await openStore(await freshUrl())
     const twice = await store.save([

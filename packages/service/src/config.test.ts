@@ -266,7 +266,9 @@ test('variables of others are left alone', () => {
 test('a relative SQLite file is relative to the configuration, or to the working directory', () => {
   const text = '[database]\nurl = "sqlite:data/lhspn.db"'
   expect(parseConfig({ text, file }).database.url).toBe('sqlite:/etc/lhspn/data/lhspn.db')
-  expect(parseConfig({ variables: { LHSPN_DATABASE_URL: 'sqlite:x.db' } }).database.url).toBe(
+  expect(parseConfig({ text: '', file }).database.url).toBe('sqlite:/etc/lhspn/lhspn.db')
+  expect(parseConfig().database.url).toBe(`sqlite:${resolve('lhspn.db')}`)
+  expect(parseConfig({ text, file, variables: { LHSPN_DATABASE_URL: 'sqlite:x.db' } }).database.url).toBe(
     `sqlite:${resolve('x.db')}`,
   )
   expect(parseConfig({ text: '[database]\nurl = "sqlite::memory:"', file }).database.url).toBe('sqlite::memory:')

@@ -143,7 +143,7 @@ export function parseConfig(sources: ConfigSources = {}): Config {
       | MaybeAbsent<Name>
   }
   const database = {
-    url: absoluteUrl(value('database.url'), keys.get('database.url')),
+    url: absoluteUrl(value('database.url'), keys.get('database.url'), text === undefined ? undefined : file),
     password: value('database.password'),
     migrate: value('database.migrate'),
   }
@@ -242,10 +242,11 @@ function absolute(entry: Key<unknown>, text: string, given: Given): string {
   return absolutePath(text, given)
 }
 
-/** A faulty one is undefined here, and told elsewhere. */
-function absoluteUrl(url: string | undefined, given: Given | undefined): string {
-  const file = url?.startsWith('sqlite:') ? url.slice('sqlite:'.length) : ':memory:'
-  return file === ':memory:' ? (url ?? '') : `sqlite:${absolutePath(file, given)}`
+/** The default lies beside the configuration, where there is one. A faulty one is undefined here, and told elsewhere. */
+function absoluteUrl(url: string | undefined, given: Given | undefined, configuration: string | undefined): string {
+  const path = url?.startsWith('sqlite:') ? url.slice('sqlite:'.length) : ':memory:'
+  const byDefault: Given = { raw: url, origin: 'file', ...(configuration !== undefined && { from: configuration }) }
+  return path === ':memory:' ? (url ?? '') : `sqlite:${absolutePath(path, given ?? byDefault)}`
 }
 
 function absolutePath(path: string, given: Given | undefined): string {

@@ -118,16 +118,16 @@ function apply(app: string, draft: Draft, registration: Registration, rules: Sav
   if (attributes !== undefined)
     draft.after =
       rules.keepAttributes.length === 0 ? attributes : keepKeys(draft.after, attributes, rules.keepAttributes)
+  // What is as old as the stored row, as a line of its own export is, is no new registration: a refusal stays.
+  const refused = given !== undefined && at <= row.updated_at && (row.withheld & REFUSED) !== 0
   const next: DeviceRow = {
     ...row,
     environment: environment === undefined ? row.environment : environmentNumber(environment),
     platform: platform ?? row.platform,
     os_version: osVersion ?? row.os_version,
     badge: badge ?? row.badge,
-    withheld: withheldOf(platform ?? row.platform, false),
-    refused_at: null,
-    refused_reason: null,
-    refused_push: null,
+    withheld: withheldOf(platform ?? row.platform, refused),
+    ...(!refused && { refused_at: null, refused_reason: null, refused_push: null }),
     attributes: attributes === undefined ? row.attributes : toJson(draft.after),
     // Clocks of two machines differ: a registration never moves it back.
     updated_at: Math.max(at, row.updated_at),
