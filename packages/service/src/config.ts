@@ -137,7 +137,6 @@ export function parseConfig(sources: ConfigSources = {}): Config {
   const value = <Name extends ConfigKey>(name: Name): ValueOf<(typeof KEYS)[Name]> | MaybeAbsent<Name> => {
     const entry: Key<unknown> = KEYS[name]
     const given = keys.get(name) ?? { raw: entry.fallback, origin: 'default' }
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the schema of this very name made it
     return (given.raw === undefined ? undefined : check(name, entry, given, settings, faults)) as
       | ValueOf<(typeof KEYS)[Name]>
       | MaybeAbsent<Name>
@@ -225,7 +224,6 @@ function readApp(block: GivenApp, index: number, settings: Setting[], faults: Co
     const given = block.get(key)
     if (given === undefined) continue
     const value = check(`apps[${index}].${key}`, APP_KEYS[key], given, settings, faults)
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the schema of this very key made it
     if (key === 'trustedAttributes') trustedAttributes = value as readonly string[] | undefined
     else if (typeof value === 'string') values[key] = absolute(APP_KEYS[key], value, given)
   }

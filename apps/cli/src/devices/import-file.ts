@@ -64,7 +64,6 @@ async function save(
     return await importDevices(store, chunks, options)
   } catch (error) {
     if (!(error instanceof Error && error.name === 'ApiError' && 'errors' in error)) throw error
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its name says what it is
     const faults = (error.errors as readonly { readonly line?: number; readonly detail: string }[]).map((fault) => ({
       flag: 'FILE',
       ...fault,

@@ -63,7 +63,6 @@ export function readContent(
   const place = (fault: Fault): InputFault => placeInFlags(fault, payloadText !== undefined)
   const { errors, warnings } = checkContent(content, 'gateway', { badge: badge !== undefined })
   return {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it was checked in the line above
     content: errors.length > 0 ? undefined : (content as Content),
     badge,
     faults: errors.map(place),
