@@ -23,6 +23,7 @@ import {
   type Tombstone,
 } from './device.ts'
 import { importLegacy, type LegacyImport, type LegacyImportOptions } from './import-legacy.ts'
+import { type Rules, SharedSaves } from './shared-saves.ts'
 import { incrementBadges, resetBadges } from './statements/badges.ts'
 import { ANY_WITHHELD, countRows, findRows, readAudience, type Search } from './statements/find.ts'
 import { readByTokens } from './statements/get.ts'
@@ -45,12 +46,15 @@ import { checkLabel, checkToken, knownTokens } from './tokens.ts'
 const REMOVALS = 100
 /** Badges a transaction: on SQLite some 10 ms. */
 const BADGES = { mysql: 1000, sqlite: 500 }
+/** Transactions of single saves at once: SQLite has one writer, and more flushes at a time than these help no server. */
+const SHARED = { mysql: 4, sqlite: 1 }
 const PAGE = { least: 1, usual: 50, most: 1000 }
 
 /** The registry in SQL; the statements are in files of their own. */
 export class SqlDeviceStore implements DeviceStore {
   readonly database: Database
   readonly #apps: Apps
+  readonly #shared: SharedSaves
   readonly #now: () => number
   readonly #close: () => Promise<void>
 
@@ -59,23 +63,36 @@ export class SqlDeviceStore implements DeviceStore {
     this.#apps = new Apps(database)
     this.#now = now
     this.#close = close
+    const { name, batchSize } = database.dialect
+    this.#shared = new SharedSaves((app, all, rules) => this.#saveTogether(app, all, rules), SHARED[name], batchSize)
   }
 
   async save(registrations: readonly Registration[], options: SaveOptions = {}): Promise<readonly Saved[]> {
     const { keepAttributes = [], onlyNewer = false } = options
+    const rules = { keepAttributes, onlyNewer }
     const checked = await checkRegistrations(registrations)
+    const [only] = checked
+    if (only !== undefined && checked.length === 1 && options.in === undefined)
+      return [await this.#shared.save(only, rules)]
     const saved: Saved[] = Array(checked.length)
-    for (const [topic, indices] of placesByApp(checked)) {
-      const app = { topic, id: await this.#apps.number(topic, options.in) }
+    for (const [app, indices] of placesByApp(checked)) {
       for (const part of parts(indices, this.database.dialect.batchSize)) {
         const batch = part.map((index) => checked[index] as Registration)
-        const results = await this.#write(options, (transaction) =>
-          save(transaction, app, batch, { keepAttributes, onlyNewer, now: this.#now() }),
-        )
+        const results = await this.#saveTogether(app, batch, rules, options)
         for (const [at, index] of part.entries()) saved[index] = results[at] as Saved
       }
     }
     return saved
+  }
+
+  async #saveTogether(
+    topic: string,
+    registrations: readonly Registration[],
+    rules: Rules,
+    options?: WriteOptions,
+  ): Promise<readonly Saved[]> {
+    const app = { topic, id: await this.#apps.number(topic, options?.in) }
+    return this.#write(options, (transaction) => save(transaction, app, registrations, { ...rules, now: this.#now() }))
   }
 
   async get(app: string, token: string): Promise<Device | undefined> {

@@ -130,7 +130,7 @@ test('with the server killed under them, every answered save is stored, and ever
   const errors: unknown[] = []
   let killed: Promise<void> | undefined
   await Promise.all(
-    many(400, async (n) => {
+    many(5000, async (n) => {
       try {
         await store.save([{ app: APP, token: token(n + 1), attributes: { n } }])
         answered.push(n + 1)
