@@ -19,9 +19,9 @@ interface Waiting {
 const OF_ONE_ROW: ReadonlySet<DatabaseErrorCode> = new Set(['constraint', 'failed'])
 
 /**
- * Saves of single devices, as the HTTP API makes them: those that come while all transactions are under way wait, and
- * share the next one. One that comes alone waits for nothing. A transaction costs a flush and some statements whether it
- * saves one device or a hundred, so that under load this is several times as fast.
+ * Saves of single devices, as the HTTP API makes them: those that come in one turn of the event loop, or while all
+ * transactions are under way, share the next one. A transaction costs a flush and some statements whether it saves one
+ * device or a hundred, so that under load this is several times as fast; one that comes alone waits for a turn.
  */
 export class SharedSaves {
   readonly #saveTogether: SaveTogether
@@ -29,6 +29,7 @@ export class SharedSaves {
   readonly #most: number
   #waiting: Waiting[] = []
   #running = 0
+  #scheduled = false
 
   /**
    * @param transactions that may be under way at once
@@ -47,7 +48,17 @@ export class SharedSaves {
     })
   }
 
+  /** Not at once: SQLite works in this thread, and would have saved the first one before the second is even read. */
   #start(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#runAll()
+    })
+  }
+
+  #runAll(): void {
     while (this.#running < this.#transactions && this.#waiting.length > 0) {
       this.#running++
       void this.#run(this.#next())
