@@ -48,6 +48,8 @@ const REMOVALS = 100
 const BADGES = { mysql: 1000, sqlite: 500 }
 /** Transactions of single saves at once: SQLite has one writer, and more flushes at a time than these help no server. */
 const SHARED = { mysql: 4, sqlite: 1 }
+/** Single saves in one of them: more gain little, and whoever is behind them would wait. */
+const MOST_SHARED = 100
 const PAGE = { least: 1, usual: 50, most: 1000 }
 
 /** The registry in SQL; the statements are in files of their own. */
@@ -63,8 +65,8 @@ export class SqlDeviceStore implements DeviceStore {
     this.#apps = new Apps(database)
     this.#now = now
     this.#close = close
-    const { name, batchSize } = database.dialect
-    this.#shared = new SharedSaves((app, all, rules) => this.#saveTogether(app, all, rules), SHARED[name], batchSize)
+    const transactions = SHARED[database.dialect.name]
+    this.#shared = new SharedSaves((app, all, rules) => this.#saveTogether(app, all, rules), transactions, MOST_SHARED)
   }
 
   async save(registrations: readonly Registration[], options: SaveOptions = {}): Promise<readonly Saved[]> {
