@@ -21,7 +21,7 @@ async function send(workload: Workload): Promise<ClientFigures> {
   const credentials = openCertificate(Buffer.from(certificates.client))
   const startedAt = Date.now()
   const cpuBefore = process.cpuUsage()
-  const counts: Record<OutcomeKind, number> = { accepted: 0, rejected: 0, unconfirmed: 0, unsent: 0 }
+  const counts: Record<OutcomeKind, number> = { accepted: 0, rejected: 0, unregistered: 0, unconfirmed: 0, unsent: 0 }
   const sender = new Sender({ gateway: `127.0.0.1:${port}`, credentials, ca: certificates.ca })
   for await (const outcomes of sender.send(batches(workload))) {
     for (const { kind } of outcomes) counts[kind]++

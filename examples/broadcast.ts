@@ -37,7 +37,7 @@ const sender = new Sender({ ...apple, credentials: openCertificate(apple.certifi
 
 const ctrlC = new AbortController()
 process.once('SIGINT', () => ctrlC.abort())
-const counts: Record<OutcomeKind, number> = { accepted: 0, rejected: 0, unconfirmed: 0, unsent: 0 }
+const counts: Record<OutcomeKind, number> = { accepted: 0, rejected: 0, unregistered: 0, unconfirmed: 0, unsent: 0 }
 let shown = 0
 for await (const outcomes of sender.send(batches(lines), { signal: ctrlC.signal })) {
   for (const { kind } of outcomes) counts[kind]++

@@ -106,7 +106,7 @@ test('broadcast: Ctrl-C ends an endless one, and nothing is left without an outc
   broadcast.stdout?.once('data', () => broadcast.kill('SIGINT'))
   const printed = await output(broadcast)
   const [, accepted, rejected, unconfirmed, unsent] =
-    /ended by Ctrl-C: { accepted: (\d+), rejected: (\d+), unconfirmed: (\d+), unsent: (\d+) }/.exec(printed) ?? []
+    /ended by Ctrl-C: { accepted: (\d+), rejected: (\d+), unregistered: 0, unconfirmed: (\d+), unsent: (\d+) }/.exec(printed) ?? []
   expect([rejected, unconfirmed]).toEqual(['0', '0'])
   expect(Number(accepted)).toBeGreaterThanOrEqual(20_000)
   expect(Number(unsent)).toBeGreaterThan(0)

@@ -144,6 +144,7 @@ const KINDS = {
   'credentials-refused': 'internal',
   'untrusted-server': 'internal',
   'feedback-cut': 'internal',
+  unavailable: 'unavailable',
   closed: 'internal',
   'malformed-frame': 'internal',
   'truncated-stream': 'internal',

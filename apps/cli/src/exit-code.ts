@@ -88,6 +88,7 @@ const EXIT_CODES = {
   'untrusted-server': EXIT.configuration,
   unreachable: EXIT.unreachable,
   'feedback-cut': EXIT.unreachable,
+  unavailable: EXIT.unreachable,
 
   'invalid-script': EXIT.refused,
   'cannot-listen': EXIT.refused,

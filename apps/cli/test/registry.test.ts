@@ -51,7 +51,7 @@ describe.each([
     expect(objectsOf(sent)).toEqual([
       expect.objectContaining({ token: second, outcome: 'rejected', reason: 'InvalidToken' }),
       expect.objectContaining({
-        counts: { planned: 3, accepted: 2, rejected: 1, unconfirmed: 0, unsent: 0, notRead: 0 },
+        counts: { planned: 3, accepted: 2, rejected: 1, unregistered: 0, unconfirmed: 0, unsent: 0, notRead: 0 },
         refusedDevices: 1,
       }),
     ])

@@ -65,7 +65,7 @@ test('--json: an object for each notification that was not accepted, then the su
     {
       app: 'com.example.app',
       environment: 'production',
-      counts: { planned: 2, accepted: 1, rejected: 1, unconfirmed: 0, unsent: 0 },
+      counts: { planned: 2, accepted: 1, rejected: 1, unregistered: 0, unconfirmed: 0, unsent: 0 },
       reasons: { InvalidToken: 1 },
       refusedDevices: 0,
       perSecond: expect.any(Number),

@@ -6,7 +6,7 @@ import type { OwnReason, Outcome } from './outcome.ts'
 export type OnUnconfirmed = 'report' | 'resend'
 
 /** Why a call takes no more input, and how what it has left leaves. */
-export type Ending = Extract<OwnReason, 'Aborted' | 'Deadline' | 'Draining' | 'Unreachable' | 'Stopped'>
+export type Ending = Extract<OwnReason, 'Aborted' | 'Deadline' | 'Draining' | 'Unreachable' | 'RetryLater' | 'Stopped'>
 
 /** Below so many notifications waiting to be written, more input is pulled. */
 const LOW_WATER = 8192

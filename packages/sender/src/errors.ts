@@ -5,6 +5,7 @@ export type SenderErrorCode =
   | 'credentials-refused'
   | 'untrusted-server'
   | 'unreachable'
+  | 'unavailable'
   | 'feedback-cut'
   | 'closed'
 

@@ -8,4 +8,6 @@ export interface Notification {
   readonly content: Content
   /** Written as `aps.badge`, in place of one in the payload: 0 (removes the badge) to 2,147,483,647. */
   readonly badge?: number
+  /** Provider API only: its `apns-id`, a UUID in lower case. Apple makes one where it is absent. */
+  readonly id?: string
 }

@@ -6,10 +6,11 @@ import type { Notification } from './notification.ts'
  * What became of one notification.
  * - `accepted`: proven to be taken by APNs (or assumed to, reason `Assumed`, where the operator chose so)
  * - `rejected`: refused for the reason named, or never written because it could not be
+ * - `unregistered`: the device token is dead (provider API only; a gateway tells by its feedback service)
  * - `unconfirmed`: written; whether it was taken cannot be known
  * - `unsent`: provably not taken, and given back
  */
-export type OutcomeKind = 'accepted' | 'rejected' | 'unconfirmed' | 'unsent'
+export type OutcomeKind = 'accepted' | 'rejected' | 'unregistered' | 'unconfirmed' | 'unsent'
 
 /** Exactly one for each notification that went in. */
 export interface Outcome<N extends Notification = Notification> {
@@ -17,14 +18,20 @@ export interface Outcome<N extends Notification = Notification> {
   readonly kind: OutcomeKind
   /** Absent on what was accepted by proof. */
   readonly reason?: Reason
-  /** Status of the error response that named this notification. */
+  /** Status of the gateway's error response that named this notification, or of the provider API's answer to it. */
   readonly status?: number
+  /** With `unregistered`, where Apple says it: when the token was confirmed dead, in milliseconds since 1970. */
+  readonly since?: number
+  /** With `unsent`, where Apple asked to wait: when to try again, in milliseconds since 1970. */
+  readonly retryAt?: number
   /** Times that it was written, those not counted after which it was provably left unprocessed. */
   readonly attempts: number
 }
 
-/** Why an outcome is what it is: Apple's words for a status of the gateway, or one of our own. */
-export type Reason = GatewayReason | OwnReason
+/** Why an outcome is what it is: Apple's word for it, which may be one that nobody knows yet, or one of our own. */
+export type Reason = GatewayReason | OwnReason | UnknownReason
+/** Any text, without hiding the known ones from an editor. */
+type UnknownReason = string & Record<never, never>
 export type OwnReason = keyof typeof OWN_REASONS
 
 interface ReasonFact {
@@ -55,14 +62,24 @@ export const OWN_REASONS = {
     meaning: 'The badge is not a whole number from 0 to 2,147,483,647; nothing was written.',
     remedy: 'Give a badge of 0 or more, or leave it out.',
   },
+  MalformedId: {
+    kind: 'rejected',
+    meaning: 'The id is not a UUID in lower case; nothing was written.',
+    remedy: 'Give one as 8-4-4-4-12 lowercase hex digits, or leave it out: Apple then makes one.',
+  },
   ContentRefused: {
     kind: 'rejected',
     meaning: 'The content cannot be sent over this interface; nothing was written.',
-    remedy: "Run checkContent(content, 'gateway'): it names each fault.",
+    remedy: 'Run checkContent(content, interface): it names each fault.',
   },
   ConnectionLost: {
     kind: 'unconfirmed',
-    meaning: 'The connection ended without an error response while this was in flight.',
+    meaning: 'The connection ended without an answer while this was in flight.',
+    remedy: "Send it again if a duplicate does less harm than a loss, or choose onUnconfirmed 'resend'.",
+  },
+  StreamReset: {
+    kind: 'unconfirmed',
+    meaning: 'APNs reset the stream without an answer.',
     remedy: "Send it again if a duplicate does less harm than a loss, or choose onUnconfirmed 'resend'.",
   },
   PositionUnknown: {
@@ -72,7 +89,7 @@ export const OWN_REASONS = {
   },
   NoAnswer: {
     kind: 'unconfirmed',
-    meaning: 'The gateway did not answer a confirmation barrier in time: the connection was half-open, or stalled.',
+    meaning: 'No answer came in time to this notification, or to the confirmation barrier behind it.',
     remedy: 'Look for a firewall that drops idle connections, or raise the request timeout.',
   },
   Quiet: {
@@ -97,8 +114,13 @@ export const OWN_REASONS = {
   },
   Unreachable: {
     kind: 'unsent',
-    meaning: 'The gateway could not be reached, or ten connections in a row settled nothing.',
-    remedy: 'Check the address, the network and the gateway, then send it again.',
+    meaning: 'APNs could not be reached, or ten connections in a row settled nothing.',
+    remedy: 'Check the address and the network, then send it again.',
+  },
+  RetryLater: {
+    kind: 'unsent',
+    meaning: 'Apple asks to wait longer than a minute, or answered for a minute that it is not available.',
+    remedy: 'Send it again at the time that the outcome names.',
   },
   Stopped: {
     kind: 'unsent',

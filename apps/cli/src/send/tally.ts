@@ -4,7 +4,13 @@ import { formatCount } from '../output.ts'
 
 /** What became of a stream of notifications, counted. */
 export class Tally {
-  readonly #kinds: Record<OutcomeKind, number> = { accepted: 0, rejected: 0, unconfirmed: 0, unsent: 0 }
+  readonly #kinds: Record<OutcomeKind, number> = {
+    accepted: 0,
+    rejected: 0,
+    unregistered: 0,
+    unconfirmed: 0,
+    unsent: 0,
+  }
   readonly #reasons = new Map<OutcomeKind, Map<Reason, number>>()
 
   add(outcomes: readonly Pick<Outcome, 'kind' | 'reason'>[]): void {
@@ -38,7 +44,7 @@ export class Tally {
 
   /** For people: a row for each outcome, with its reasons and where to read about them. */
   rows(): string[][] {
-    const kinds: readonly OutcomeKind[] = ['accepted', 'rejected', 'unconfirmed', 'unsent']
+    const kinds: readonly OutcomeKind[] = ['accepted', 'rejected', 'unregistered', 'unconfirmed', 'unsent']
     return kinds.flatMap((kind) => {
       const reasons = this.reasons(kind).map(([reason, count]) => [
         `${reason} ${formatCount(count)}`,

@@ -31,9 +31,6 @@ export class RenderedContent {
   }
 }
 
-/** What stands for a content that is none: nothing can be sent with it. */
-const NOTHING = new RenderedContent({ payload: {} })
-
 /** Stands for whatever a caller without types gave as a content and is none: no gateway can carry it. */
 const NO_CONTENT = {} as Content
 
@@ -46,7 +43,6 @@ export class ContentRenderer {
   render(content: Content): RenderedContent {
     if (content === this.#lastContent && this.#last !== undefined) return this.#last
     if (typeof content !== 'object' || content === null) return this.render(NO_CONTENT)
-    if (typeof content !== 'object' || content === null) return NOTHING
     let rendered = this.#rendered.get(content)
     if (rendered === undefined) {
       rendered = new RenderedContent(content)
