@@ -45,7 +45,7 @@ for await (const outcomes of sender.send(batches(lines), { signal: ctrlC.signal 
   shown = counts.accepted
   console.log(`${shown} accepted so far`)
 }
-console.log(ctrlC.signal.aborted ? 'ended by Ctrl-C:' : 'done:', counts)
+console.log(ctrlC.signal.aborted ? 'ended by Ctrl-C:' : 'done:', JSON.stringify(counts))
 
 await sender.close()
 await apple.close()

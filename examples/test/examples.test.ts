@@ -96,7 +96,7 @@ test('broadcast: sends a file of tokens', async () => {
   const file = join(directory, 'tokens')
   const tokens = Array.from({ length: 2500 }, (_, index) => index.toString(16).padStart(8, '0'))
   await writeFile(file, tokens.join('\n'))
-  expect(await output(start('broadcast.ts', [file], env))).toContain('done: { accepted: 2500,')
+  expect(await output(start('broadcast.ts', [file], env))).toContain('done: {"accepted":2500,')
   expect([...simulator.journal.acceptedTokens()].toSorted()).toEqual(tokens)
   await simulator.close()
 })
@@ -106,7 +106,9 @@ test('broadcast: Ctrl-C ends an endless one, and nothing is left without an outc
   broadcast.stdout?.once('data', () => broadcast.kill('SIGINT'))
   const printed = await output(broadcast)
   const [, accepted, rejected, unconfirmed, unsent] =
-    /ended by Ctrl-C: { accepted: (\d+), rejected: (\d+), unregistered: 0, unconfirmed: (\d+), unsent: (\d+) }/.exec(printed) ?? []
+    /ended by Ctrl-C: {"accepted":(\d+),"rejected":(\d+),"unregistered":0,"unconfirmed":(\d+),"unsent":(\d+)}/.exec(
+      printed,
+    ) ?? []
   expect([rejected, unconfirmed]).toEqual(['0', '0'])
   expect(Number(accepted)).toBeGreaterThanOrEqual(20_000)
   expect(Number(unsent)).toBeGreaterThan(0)
