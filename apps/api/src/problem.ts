@@ -146,8 +146,10 @@ const KINDS = {
   'feedback-cut': 'internal',
   unavailable: 'unavailable',
   closed: 'internal',
+  'invalid-provider-token': 'internal',
   'malformed-frame': 'internal',
   'truncated-stream': 'internal',
+  'http2-connection-error': 'internal',
 } as const satisfies Record<ErrorCode, ProblemKind>
 
 /** One thing wrong in a request, and where: a parameter of path or query, a JSON pointer into it or the body, a line. */

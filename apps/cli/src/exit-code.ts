@@ -96,9 +96,12 @@ const EXIT_CODES = {
 
   'invalid-device-token': EXIT.refused,
   'invalid-payload': EXIT.refused,
-  // what came from the gateway, or from a server that is none
+  // what came from the gateway or the provider API, or from a server that is none
   'malformed-frame': EXIT.unreachable,
   'truncated-stream': EXIT.unreachable,
+  'http2-connection-error': EXIT.unreachable,
+  // read by whoever plays Apple alone
+  'invalid-provider-token': EXIT.ourFault,
 } as const satisfies Record<ErrorCode, ExitCode>
 
 /** An error of one of our packages, told by its code: two copies of a package break `instanceof`. */
