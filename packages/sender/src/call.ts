@@ -32,6 +32,8 @@ export class Call {
   ending: Ending | undefined
   /** With it the call ends, once all outcomes are out. */
   error: SenderError | undefined
+  /** With the ending `RetryLater`: when to try again, in milliseconds since 1970. */
+  retryAt: number | undefined
 
   /** @param room notifications without an outcome, and outcomes not taken, that this call may hold beside its input */
   constructor(room: number, onUnconfirmed: OnUnconfirmed, deadline: (() => number) | undefined) {

@@ -1,6 +1,6 @@
 import { parseAddress } from './address.ts'
 import { type Certificate, secureContextOf } from './credentials.ts'
-import { type Batches, deliver, type SendOptions } from './deliver.ts'
+import { type Batches, deliver, type Deliverer, type SendOptions } from './deliver.ts'
 import { SenderError } from './errors.ts'
 import { ResendEngine } from './gateway/resend-engine.ts'
 import type { Notification } from './notification.ts'
@@ -41,7 +41,7 @@ const DEFAULTS = {
 }
 /** Delivers notifications to APNs and gives exactly one true outcome for each. All calls share its connections. */
 export class Sender {
-  readonly #shell: Shell
+  readonly #shell: Deliverer & { close(): Promise<void> }
 
   /** Opens no connection yet. @throws SenderError `invalid-options`, `invalid-credentials` */
   constructor(options: SenderOptions) {

@@ -3,9 +3,8 @@ import type { ConnectionOptions } from 'node:tls'
 import type { Call, Ending } from './call.ts'
 import { Connection } from './connection.ts'
 import type { Deliverer, SendOptions } from './deliver.ts'
+import type { Engine, EngineEvent, Link } from './engine.ts'
 import { SenderError } from './errors.ts'
-import type { Link } from './gateway/link.ts'
-import { type EngineEvent, MIN_BUFFER_BYTES, type ResendEngine } from './gateway/resend-engine.ts'
 import { Signal } from './signal.ts'
 
 /** A connection was opened, or ended (with the error, where one is known), or one of the engine's events. */
@@ -29,13 +28,15 @@ const MOST_TIMER_MS = 2 ** 31 - 1
  * would otherwise starve it, and an error response would be read tens of thousands of notifications too late.
  */
 const TURN_BYTES = 256 * 1024
+/** What a write counts as at least: one that writes nothing costs time too. */
+const LEAST_BYTES = 4096
 
 /** The world around an engine: sockets, the clock and one timer. It decides nothing. */
-export class Shell implements Deliverer {
-  readonly #engine: ResendEngine
+export class Shell<L extends Link> implements Deliverer {
+  readonly #engine: Engine<L>
   readonly #target: Target
   readonly #onEvent: (event: SenderEvent) => void
-  readonly #connections = new Map<Link, Connection>()
+  readonly #connections = new Map<L, Connection>()
   readonly #signals = new WeakMap<Call, Signal>()
   readonly #buffers: Buffer[] = []
   #immediate: NodeJS.Immediate | undefined
@@ -43,7 +44,7 @@ export class Shell implements Deliverer {
   #closing: Promise<void> | undefined
   #closed: (() => void) | undefined
 
-  constructor(engine: ResendEngine, target: Target, onEvent: (event: SenderEvent) => void) {
+  constructor(engine: Engine<L>, target: Target, onEvent: (event: SenderEvent) => void) {
     this.#engine = engine
     this.#target = target
     this.#onEvent = onEvent
@@ -94,7 +95,7 @@ export class Shell implements Deliverer {
   #turn(): void {
     const engine = this.#engine
     const now = performance.now()
-    engine.advance(now)
+    engine.advance(now, Date.now())
     if (this.#write(now)) this.wake()
     for (const link of engine.takeOpenings()) this.#open(link)
     for (const link of engine.takeClosings()) this.#connections.get(link)?.close()
@@ -106,19 +107,19 @@ export class Shell implements Deliverer {
 
   /** Whether there is more to write than one turn may. */
   #write(now: number): boolean {
-    const unixTime = Math.floor(Date.now() / 1000)
     let budget = TURN_BYTES
     for (;;) {
       const link = this.#engine.nextToWrite(now)
-      const connection = link && this.#connections.get(link)
+      if (link === undefined) return false
+      const connection = this.#connections.get(link)
       if (connection === undefined) return false
       if (budget <= 0) return true
       const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
-      const length = this.#engine.write(link as Link, buffer, now, unixTime)
-      budget -= Math.max(length, MIN_BUFFER_BYTES)
+      const length = this.#engine.write(link, buffer, now)
+      budget -= Math.max(length, LEAST_BYTES)
       if (length === 0) this.#release(buffer)
       else connection.write(buffer.subarray(0, length), () => this.#release(buffer))
-      ;(link as Link).blocked = connection.full
+      link.blocked = connection.full
     }
   }
 
@@ -126,7 +127,7 @@ export class Shell implements Deliverer {
     if (this.#buffers.length < MOST_SPARE_BUFFERS) this.#buffers.push(buffer)
   }
 
-  #open(link: Link): void {
+  #open(link: L): void {
     const engine = this.#engine
     const connection = new Connection(this.#target.options, this.#target.address, {
       opened: () => {

@@ -3,7 +3,7 @@ import { type Command, CommandDecoder, encodeErrorResponse } from '@lhspn/apns-p
 import type { Call, OnUnconfirmed } from '../src/call.ts'
 import { nothingReached } from '../src/errors.ts'
 import type { Link } from '../src/gateway/link.ts'
-import { MIN_BUFFER_BYTES, ResendEngine, type ResendEngineOptions } from '../src/gateway/resend-engine.ts'
+import { ResendEngine, type ResendEngineOptions } from '../src/gateway/resend-engine.ts'
 import type { Notification } from '../src/notification.ts'
 import type { Outcome } from '../src/outcome.ts'
 
@@ -44,7 +44,7 @@ export function numbered(number: number): Numbered {
 export class GatewayWorld {
   readonly engine: ResendEngine
   readonly #answersBarriers: boolean
-  readonly #buffer = new Uint8Array(2 * MIN_BUFFER_BYTES)
+  readonly #buffer = new Uint8Array(16 * 1024)
   readonly options: ResendEngineOptions
   now = 0
   calls: Call[] = []
@@ -96,9 +96,9 @@ export class GatewayWorld {
   /** Lets the engine do all that it wants to do now. */
   pump(): void {
     const { engine } = this
-    engine.advance(this.now)
+    engine.advance(this.now, 1_700_000_000_000)
     for (let link = engine.nextToWrite(this.now); link !== undefined; link = engine.nextToWrite(this.now)) {
-      const length = engine.write(link, this.#buffer, this.now, 1_700_000_000)
+      const length = engine.write(link, this.#buffer, this.now)
       this.#noteWritten(this.#pipeOf(link), this.#buffer.slice(0, length))
     }
     for (const link of engine.takeOpenings()) this.#noteOpening(link)

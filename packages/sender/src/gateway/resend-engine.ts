@@ -1,30 +1,27 @@
 import { encodeBarrier, encodeNotification, MAX_BADGE, MAX_FRAME_BYTES } from '@lhspn/apns-protocol'
 
-import { CallRing } from '../call-ring.ts'
-import { Call, type Ending, type OnUnconfirmed } from '../call.ts'
+import type { Call, Ending, OnUnconfirmed } from '../call.ts'
+import type { Engine, EngineEvent } from '../engine.ts'
 import { closedAtOnce, credentialsRefused, nothingReached, type SenderError } from '../errors.ts'
+import { Intake } from '../intake.ts'
 import type { Notification } from '../notification.ts'
+import { Openings } from '../openings.ts'
 import type { OwnReason } from '../outcome.ts'
 import { gatewayVerdict } from '../verdict.ts'
 import { Link } from './link.ts'
-import { Openings } from './openings.ts'
 import { ContentRenderer } from './rendered-content.ts'
-import { ResendQueue } from './resend-queue.ts'
-import { Settlement, type SettlementOptions } from './settlement.ts'
+import { WindowSettlement, type WindowSettlementOptions } from './window-settlement.ts'
 import { Window } from './window.ts'
 
-export interface ResendEngineOptions extends SettlementOptions {
+export interface ResendEngineOptions extends WindowSettlementOptions {
   /** Notifications that may be unsettled on one connection; a power of two. */
   readonly window: number
   readonly connections: number
   readonly connectionsPerSecond: number
   readonly requestTimeoutMs: number
+  /** 0 ≤ n < 1, for jitter. */
+  readonly random: () => number
 }
-
-/** What happened, for whoever logs or counts. */
-export type EngineEvent =
-  | { readonly kind: 'barriers'; readonly answered: boolean }
-  | { readonly kind: 'resent'; readonly count: number; readonly cause: 'error-response' | 'connection-lost' }
 
 /** Barriers of windows that were not full are so far apart: a trickle costs a connection every 2 s, not one each. */
 const BARRIER_INTERVAL_MS = 2000
@@ -33,25 +30,22 @@ const IDLE_MS = 60_000
 /** A gateway that answers no barriers is asked again so often: one lost connection may have been why it seemed so. */
 const LONE_INTERVAL_MS = 60_000
 const MISSING_DEVICE_TOKEN = 2
-/** What a buffer for `write` must hold at least: a frame and a barrier. */
-export const MIN_BUFFER_BYTES = 2 * MAX_FRAME_BYTES
+/** What must be left in a buffer to write on: a frame and a barrier. */
+const MIN_BUFFER_BYTES = 2 * MAX_FRAME_BYTES
 
 /**
- * The queue and resend engine of the binary provider protocol. Pure: what happens to the connections, and the time,
- * comes in by its methods; what is to be opened, closed and written, and whose outcomes changed, is taken from it.
- * Times are milliseconds on any steady clock.
+ * The queue and resend engine of the binary provider protocol.
  *
  * Nothing is accepted on a guess: an error response proves what was written before the notification that it names, and
  * a confirmation barrier (a deliberately invalid last frame) makes the gateway give one. What was written after the
  * named one was provably discarded and goes again, in order, ahead of anything that was never written (Apple, "Binary
  * Provider API": error-response packet).
  */
-export class ResendEngine {
+export class ResendEngine implements Engine<Link> {
   readonly #options: ResendEngineOptions
   readonly #openings: Openings
-  readonly #queue = new ResendQueue()
-  readonly #settlement: Settlement
-  readonly #calls = new CallRing()
+  readonly #intake: Intake
+  readonly #settlement: WindowSettlement
   #links: Link[] = []
   #toOpen: Link[] = []
   #toClose: Link[] = []
@@ -68,40 +62,34 @@ export class ResendEngine {
   #bulk = false
   /** The time as of the last `advance`. */
   #now = -Infinity
-  #draining = false
-  #stopped: SenderError | undefined
+  /** The time of day then, in seconds since 1970. */
+  #unixTime = 0
 
   constructor(options: ResendEngineOptions) {
     this.#options = options
-    this.#settlement = new Settlement(this.#calls, this.#queue, options)
+    const room = options.connections * options.window
+    this.#intake = new Intake({ room, ...options }, () => this.#hurry())
+    this.#settlement = new WindowSettlement(this.#intake.settlement, options)
     this.#openings = new Openings(options.connectionsPerSecond, options.connections, options.random)
   }
 
   // What callers want.
 
   openCall(onUnconfirmed: OnUnconfirmed, deadline: (() => number) | undefined): Call {
-    const call = new Call(this.#options.connections * this.#options.window, onUnconfirmed, deadline)
-    this.#calls.add(call)
-    if (this.#stopped !== undefined) this.end(call, 'Stopped', this.#stopped)
-    else if (this.#draining) this.end(call, 'Draining')
-    return call
+    return this.#intake.openCall(onUnconfirmed, deadline)
   }
 
-  /** The call takes no more input: what was not written leaves as unsent, and what was is settled soon. */
-  end(call: Call, ending: Ending, error?: SenderError): void {
-    if (call.ending !== undefined || call.finished) return
-    call.ending = ending
-    call.error = error
-    while (call.queued > 0) call.settle({ notification: call.take(), kind: 'unsent', reason: ending, attempts: 0 })
-    for (const returned of this.#queue.takeAllOf(call)) this.#settlement.giveUp(returned, ending)
-    for (const link of this.#links) link.hurried ||= link.window.size > 0 && link.barrier === undefined
-    this.#calls.touch(call)
+  end(call: Call, ending: Ending): void {
+    this.#intake.end(call, ending)
   }
 
-  /** No call takes more input. */
   drain(): void {
-    this.#draining = true
-    for (const call of this.#calls) this.end(call, 'Draining')
+    this.#intake.drain()
+  }
+
+  /** Who ended a call wants to know soon. */
+  #hurry(): void {
+    for (const link of this.#links) link.hurried ||= link.window.size > 0 && link.barrier === undefined
   }
 
   /** Whether nothing is in flight. */
@@ -136,68 +124,53 @@ export class ResendEngine {
     if (!this.#links.includes(link)) return
     this.#forget(link)
     this.#lose(link.window, 'ConnectionLost', now, error)
-    if (error !== undefined && error.code !== 'unreachable') this.#stop(error)
+    if (error !== undefined && error.code !== 'unreachable') this.#intake.stop(error)
     else if (link.openedAt === undefined) this.#failed(now, error)
     else if (this.#barriers === undefined && link.barrier !== undefined) this.#probing = true
-    else if (link.fresh && this.#probing) this.#stop(closedAtOnce())
+    else if (link.fresh && this.#probing) this.#intake.stop(closedAtOnce())
     else if (link.fresh && this.#hasWork && now - link.openedAt < this.#options.quietTimeMs) this.#failed(now, error)
   }
 
   // What is to be done.
 
-  /** Lets time pass: whatever is due at `now` happens. */
-  advance(now: number): void {
+  advance(now: number, unixMs: number): void {
     this.#now = now
-    for (const call of this.#calls) if (this.#deadlineOf(call) <= now) this.end(call, 'Deadline')
+    this.#unixTime = Math.floor(unixMs / 1000)
+    this.#intake.advance(now)
     for (const link of this.#links) this.#advanceLink(link, now)
-    this.#queue.release(now)
-    this.#calls.prune()
     if (this.#wantsConnection && this.#openings.nextAt <= now) this.#open(now)
   }
 
-  /** When `advance` is to be called again, if nothing happens before; Infinity if nothing will be due. */
   wakeAt(): number {
-    let at = this.#queue.dueAt
-    for (const call of this.#calls) at = Math.min(at, this.#deadlineOf(call))
+    let at = this.#intake.wakeAt()
     for (const link of this.#links) at = Math.min(at, this.#linkDueAt(link))
     if (this.#wantsConnection) at = Math.min(at, this.#openings.nextAt)
     else if (this.#barriers === false && !this.idle && this.#loneDueAt > this.#now) at = Math.min(at, this.#loneDueAt)
     return at
   }
 
-  #deadlineOf(call: Call): number {
-    if (call.ending !== undefined || call.deadline === undefined) return Infinity
-    const deadline = call.deadline()
-    // What is no number would make every comparison false, and the call endless.
-    return Number.isNaN(deadline) ? -Infinity : deadline
-  }
-
-  /** Connections to be opened since the last time this was asked. */
-  takeOpenings(): Link[] {
+  takeOpenings(): readonly Link[] {
     const links = this.#toOpen
     if (links.length > 0) this.#toOpen = []
     return links
   }
 
-  /** Connections to be closed at once since the last time this was asked. */
-  takeClosings(): Link[] {
+  takeClosings(): readonly Link[] {
     const links = this.#toClose
     if (links.length > 0) this.#toClose = []
     return links
   }
 
-  takeEvents(): EngineEvent[] {
+  takeEvents(): readonly EngineEvent[] {
     const events = this.#events
     if (events.length > 0) this.#events = []
     return events
   }
 
-  /** Calls of which something changed since the last time this was asked. */
-  takeChanged(): Call[] {
-    return this.#calls.takeChanged()
+  takeChanged(): readonly Call[] {
+    return this.#intake.calls.takeChanged()
   }
 
-  /** The connection to be written to now, if there is one. */
   nextToWrite(now: number): Link | undefined {
     if (this.#barriers !== true && this.#loneDueAt <= now && (this.#hasWork || !this.idle)) {
       const fresh = this.#links.find((link) => link.fresh && link.openedAt !== undefined)
@@ -221,27 +194,23 @@ export class ResendEngine {
     return unsettled < this.#options.connections ? empty : undefined
   }
 
-  /**
-   * Renders what is to be written on a connection into a buffer of at least `MIN_BUFFER_BYTES`.
-   * @param unixTime seconds since 1970, for expirations
-   * @returns the number of bytes; 0 if what there was could not be sent
-   */
-  write(link: Link, into: Uint8Array, now: number, unixTime: number): number {
+  write(link: Link, into: Uint8Array, now: number): number {
     link.usedAt = now
     if (this.#barriers !== true && link.fresh && this.#loneDueAt <= now)
       return this.#writeBarrier(link, into, 0, now, true)
+    const { queue, calls } = this.#intake
     let offset = 0
     if (link.writable && !link.blocked) {
       const end = into.length - MIN_BUFFER_BYTES
       while (offset <= end && !link.window.full) {
-        if (this.#queue.hasWork) {
-          const { notification, call, history } = this.#queue.take()
-          offset = this.#writeNotification(link, into, offset, notification, call, history, unixTime)
+        if (queue.hasWork) {
+          const { notification, call, history } = queue.take()
+          offset = this.#writeNotification(link, into, offset, notification, call, history)
         } else {
-          const call = this.#calls.next()
+          const call = calls.next()
           if (call === undefined) break
-          this.#calls.touch(call)
-          offset = this.#writeNotification(link, into, offset, call.take(), call, 0, unixTime)
+          calls.touch(call)
+          offset = this.#writeNotification(link, into, offset, call.take(), call, 0)
         }
       }
       link.window.mark(now)
@@ -257,7 +226,6 @@ export class ResendEngine {
     notification: Notification,
     call: Call,
     history: number,
-    unixTime: number,
   ): number {
     const { token, content, badge } = notification
     const rendered = this.#contents.render(content)
@@ -265,7 +233,7 @@ export class ResendEngine {
     let reason: OwnReason
     if (typeof token !== 'string') reason = 'MalformedToken'
     else if (!(badge === undefined ? rendered.sendable : rendered.sendableWithBadge)) reason = 'ContentRefused'
-    else if (expiration !== undefined && expiration !== 0 && expiration <= unixTime) reason = 'Expired'
+    else if (expiration !== undefined && expiration !== 0 && expiration <= this.#unixTime) reason = 'Expired'
     else if (badge !== undefined && (badge >>> 0 !== badge || badge > MAX_BADGE)) reason = 'MalformedBadge'
     else {
       const { next } = link.window
@@ -276,7 +244,7 @@ export class ResendEngine {
       }
       reason = 'MalformedToken'
     }
-    this.#settlement.refuse({ notification, call, history }, reason)
+    this.#intake.settlement.refuse({ notification, call, history }, reason)
     return offset
   }
 
@@ -290,14 +258,14 @@ export class ResendEngine {
   }
 
   get #hasWork(): boolean {
-    return this.#queue.hasWork || this.#calls.hasWork
+    return this.#intake.hasWork
   }
 
   // Connections: when one is wanted, when one is due.
 
   get #wantsConnection(): boolean {
     const asks = this.#barriers === false && !this.idle && this.#loneDueAt <= this.#now
-    if (this.#stopped !== undefined || !(this.#hasWork || asks)) return false
+    if (this.#intake.stopped || !(this.#hasWork || asks)) return false
     let coming = 0
     let writing = 0
     let unsettled = 0
@@ -349,7 +317,7 @@ export class ResendEngine {
 
   #advanceLink(link: Link, now: number): void {
     if (this.#linkDueAt(link) > now) {
-      if (this.#ended && link.window.size === 0) this.#close(link)
+      if (this.#intake.ended && link.window.size === 0) this.#close(link)
       return
     }
     if (link.openedAt === undefined) {
@@ -370,10 +338,6 @@ export class ResendEngine {
       this.#openings.succeed()
       this.#settlement.leaveQuiet(link.window, now)
     }
-  }
-
-  get #ended(): boolean {
-    return this.#draining || this.#stopped !== undefined
   }
 
   /** Takes a connection out of the game and has it closed. */
@@ -399,17 +363,7 @@ export class ResendEngine {
 
   #failed(now: number, error: SenderError | undefined): void {
     if (!this.#openings.fail(now)) return
-    const unreachable = error ?? nothingReached('Ten connections in a row came to nothing')
-    for (const call of this.#calls) {
-      const written = call.inputEnded && call.queued === 0 && !this.#queue.holds(call)
-      if (!written) this.end(call, 'Unreachable', unreachable)
-    }
-  }
-
-  #stop(error: SenderError): void {
-    if (this.#stopped !== undefined) return
-    this.#stopped = error
-    for (const call of this.#calls) this.end(call, 'Stopped', error)
+    this.#intake.endUnwritten('Unreachable', error ?? nothingReached('Ten connections in a row came to nothing'))
   }
 
   // What settles.
@@ -418,7 +372,7 @@ export class ResendEngine {
     const { window, barrier } = link
     const verdict = gatewayVerdict(status, 0, Infinity)
     const proven = verdict !== 'unknown'
-    if (verdict === 'stop') this.#stop(credentialsRefused(status))
+    if (verdict === 'stop') this.#intake.stop(credentialsRefused(status))
     if (barrier?.lone === true) {
       this.#openings.succeed()
       this.#knowBarriers(proven)

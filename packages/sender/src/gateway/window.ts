@@ -1,11 +1,6 @@
 import type { Call } from '../call.ts'
 import type { Notification } from '../notification.ts'
 
-/** In a notification's history: it was at an unknown position once, so that it may have been taken. */
-export const DOUBTFUL = 0x80
-/** In a notification's history: how often it was written. */
-export const ATTEMPTS = 0x7f
-
 /**
  * What was written on one connection and is not settled: the identifiers from `oldest` to before `next`, in order.
  * Arrays side by side instead of an object each: nothing is made for a notification while it is in flight.

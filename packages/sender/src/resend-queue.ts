@@ -1,11 +1,16 @@
-import type { Call } from '../call.ts'
-import type { Notification } from '../notification.ts'
+import type { Call } from './call.ts'
+import type { Notification } from './notification.ts'
+
+/** In a notification's history: it was at an unknown position once, so that it may have been taken. */
+export const DOUBTFUL = 0x80
+/** In a notification's history: how often it was written. */
+export const ATTEMPTS = 0x7f
 
 /** A notification that was written and goes again. */
 export interface Returned {
   readonly notification: Notification
   readonly call: Call
-  /** Attempts so far, and whether it is doubtful (see window.ts). */
+  /** Attempts so far, and whether it is doubtful (`ATTEMPTS`, `DOUBTFUL`). */
   readonly history: number
 }
 
@@ -37,8 +42,8 @@ export class ResendQueue {
   }
 
   putWaiting(returned: Returned, dueAt: number): void {
-    const at = this.#waiting.findIndex((other) => other.dueAt > dueAt)
-    this.#waiting.splice(at === -1 ? this.#waiting.length : at, 0, { ...returned, dueAt })
+    const before = this.#waiting.findLastIndex((other) => other.dueAt <= dueAt)
+    this.#waiting.splice(before + 1, 0, { ...returned, dueAt })
   }
 
   /** Moves those to the front whose wait is over. */

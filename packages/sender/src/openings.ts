@@ -1,4 +1,4 @@
-import { backoff } from '../backoff.ts'
+import { backoff } from './backoff.ts'
 
 /** So many connections in a row that came to nothing mean: nothing can be reached. */
 const FRUITLESS_LIMIT = 10

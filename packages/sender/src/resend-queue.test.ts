@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { Call } from '../call.ts'
+import { Call } from './call.ts'
 import { ResendQueue, type Returned } from './resend-queue.ts'
 
 const one = new Call(100, 'report', undefined)
