@@ -44,4 +44,11 @@ export {
   type PayloadBytes,
   renderPayload,
 } from './payload.ts'
-export { isPushType, type Priority, PUSH_TYPES, type PushType, type PushTypeFacts } from './push-type.ts'
+export {
+  aboutProviderAnswer,
+  isProviderReason,
+  PROVIDER_REASONS,
+  type ProviderReason,
+  type ProviderReasonFacts,
+} from './provider-api/reason.ts'
+export { isPushType, type Priority, PUSH_TYPES, type PushType, type PushTypeFacts, topicOf } from './push-type.ts'
