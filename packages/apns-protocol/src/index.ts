@@ -45,10 +45,24 @@ export {
   renderPayload,
 } from './payload.ts'
 export {
+  joinProviderToken,
+  parseProviderToken,
+  type ProviderClaims,
+  type ReceivedProviderToken,
+  signingInput,
+} from './provider-api/provider-token.ts'
+export {
   aboutProviderAnswer,
   isProviderReason,
   PROVIDER_REASONS,
   type ProviderReason,
   type ProviderReasonFacts,
 } from './provider-api/reason.ts'
+export {
+  type ErrorBody,
+  MAX_ERROR_BODY_BYTES,
+  parseErrorBody,
+  parseGoawayReason,
+  renderErrorBody,
+} from './provider-api/response.ts'
 export { isPushType, type Priority, PUSH_TYPES, type PushType, type PushTypeFacts, topicOf } from './push-type.ts'
