@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { parseAddress } from './address.ts'
+import { formatAddress, parseAddress } from './address.ts'
 
 test.for([
   ['gateway.push.apple.com:2195', 'gateway.push.apple.com', 2195],
@@ -11,7 +11,30 @@ test.for([
   ['[fe80::1:2]:80', 'fe80::1:2', 80],
 ] as const)('%s', ([text, host, port]) => {
   expect(parseAddress(text, 'gateway')).toEqual({ host, port })
+  expect(formatAddress({ host, port })).toBe(text)
 })
+
+test.for([
+  ['api.push.apple.com', { host: 'api.push.apple.com', port: 443 }],
+  ['api.push.apple.com:2197', { host: 'api.push.apple.com', port: 2197 }],
+  ['[::1]', { host: '::1', port: 443 }],
+  ['127.0.0.1', { host: '127.0.0.1', port: 443 }],
+] as const)('%s, where the port may be left out', ([text, address]) => {
+  expect(parseAddress(text, 'provider', 443)).toEqual(address)
+})
+
+test('an international name is read as DNS has it', () => {
+  expect(parseAddress('bücher.example:443', 'provider')).toEqual({ host: 'xn--bcher-kva.example', port: 443 })
+})
+
+test.for(['', ':443', 'host:', 'host:0', '::1', 'a b', 'https://host'])(
+  '%j is refused with a default port, too',
+  (text) => {
+    expect(() => parseAddress(text, 'provider', 443)).toThrow(
+      expect.objectContaining({ code: 'invalid-options', remedy: 'Give it as host or host:port.' }),
+    )
+  },
+)
 
 test.for([
   '',
@@ -25,6 +48,7 @@ test.for([
   '::1:80',
   '[::1]',
   'a b:80',
+  'a\0b:80',
   'http://host:80',
 ])('%j is refused, naming the option', (text) => {
   expect(() => parseAddress(text, 'gateway')).toThrow(

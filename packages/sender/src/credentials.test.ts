@@ -187,6 +187,12 @@ describe('what cannot be opened is refused with invalid-credentials', () => {
     const nonsense = { certificate: 'nonsense', key: 'nonsense', topics: [], expiresAt: new Date() }
     expect(failure(() => secureContextOf(nonsense, undefined))).toMatchObject({ code: 'invalid-credentials' })
   })
+
+  test.for(['', 'ca.pem', 'KEY'])('a CA that is none (%j) is an invalid option', (given) => {
+    const ca = given === 'KEY' ? keyOf(own.client) : given
+    const error = failure(() => secureContextOf(openCertificate(bytes(own.client)), ca))
+    expect(error).toMatchObject({ code: 'invalid-options', message: 'ca holds no certificate' })
+  })
 })
 
 describe('topics', () => {

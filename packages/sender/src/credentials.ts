@@ -3,6 +3,7 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 
 import { SenderError } from './errors.ts'
 import { pemFromPkcs12 } from './pkcs12.ts'
+import type { SigningKey } from './signing-key.ts'
 
 /** A client certificate with its private key, as a gateway takes it. */
 export interface Certificate {
@@ -41,13 +42,25 @@ export function openCertificate(bytes: Uint8Array, passphrase?: string): Certifi
   }
 }
 
+/** What a provider proves itself with: a certificate in the TLS handshake, or a signing key by the provider tokens it makes. */
+export type Credentials = Certificate | SigningKey
+
+export function isSigningKey(credentials: Credentials): credentials is SigningKey {
+  return 'keyId' in credentials
+}
+
 /**
- * What TLS needs to show a certificate, and to trust `ca` (PEM) instead of the system's CAs.
- * @throws SenderError `invalid-credentials`
+ * What TLS needs to show a certificate, if there is one, and to trust `ca` (PEM) instead of the system's CAs.
+ * @throws SenderError `invalid-credentials`; `invalid-options`: the CA is none
  */
-export function secureContextOf(credentials: Certificate, ca: string | undefined): SecureContext {
+export function secureContextOf(credentials: Credentials, ca: string | undefined): SecureContext {
+  // OpenSSL would read past what is no certificate, and then trust nobody.
+  if (ca !== undefined && ca.search(CERTIFICATES) === -1) {
+    throw new SenderError('invalid-options', 'ca holds no certificate', "Give a PEM file's content, not its name.")
+  }
+  const shown = isSigningKey(credentials) ? {} : { cert: credentials.certificate, key: credentials.key }
   try {
-    return createSecureContext({ cert: credentials.certificate, key: credentials.key, ...(ca !== undefined && { ca }) })
+    return createSecureContext({ ...shown, ...(ca !== undefined && { ca }) })
   } catch (cause) {
     throw invalid(
       'OpenSSL takes neither the certificate, its key nor the CA as they are',

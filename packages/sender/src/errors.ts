@@ -39,6 +39,10 @@ const UNTRUSTED = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
+/** Alerts about a client's certificate, or about its lack (TLS 1.2 calls that a handshake failure), as OpenSSL names them. */
+const ABOUT_CERTIFICATE =
+  /ALERT_(?:NO_CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED|DECRYPT_ERROR|HANDSHAKE_FAILURE)$/
+
 /** Turns a failure of a socket or of TLS towards `address` into ours; the one place that knows Node's and OpenSSL's codes. */
 export function fromSocketError(error: Error & { code?: string; reason?: string }, address: string): SenderError {
   const code = error.code ?? ''
@@ -50,19 +54,49 @@ export function fromSocketError(error: Error & { code?: string; reason?: string 
       { cause: error },
     )
   }
-  if (/^ERR_SSL_.*ALERT/.test(code)) {
+  if (ABOUT_CERTIFICATE.test(code)) {
     return new SenderError(
       'credentials-refused',
-      `${address} refused the client certificate with a TLS alert: ${error.reason ?? code}`,
+      `${address} refused the client certificate, or that there is none, with a TLS alert: ${error.reason ?? code}`,
       'Check that the certificate is valid, not revoked, and made for this app and environment.',
       { cause: error },
     )
   }
+  if (code.endsWith('ALERT_NO_APPLICATION_PROTOCOL')) return withoutHttp2(address, error)
   return new SenderError(
     'unreachable',
-    `The connection to ${address} failed: ${error.message || code}`,
-    'Check the address, the network and the gateway.',
+    // OpenSSL puts what went wrong in `reason`, and its own source lines in the message.
+    `The connection to ${address} failed: ${error.reason ?? (error.message || code)}`,
+    'Check the address, the network and the server.',
     { cause: error },
+  )
+}
+
+/** TLS came about, but not with HTTP/2 on top. */
+export function withoutHttp2(address: string, cause?: Error): SenderError {
+  return new SenderError(
+    'unreachable',
+    `${address} does not agree on HTTP/2 (ALPN "h2"): it is another server, or a proxy in between opens TLS`,
+    'Check the address, and let proxies and firewalls pass TLS to it unopened.',
+    { cause },
+  )
+}
+
+const PROXY_REMEDIES: Readonly<Record<number, string>> = {
+  403: 'Allow CONNECT to this host and port in the proxy.',
+  405: 'Allow CONNECT in the proxy.',
+  407: "Give a user and password that it takes in the proxy's address: http://user:password@host:port.",
+  502: 'Check that the proxy can reach the address.',
+  503: 'Check that the proxy can reach the address.',
+  504: 'Check that the proxy can reach the address.',
+}
+
+/** A proxy did not open a tunnel. */
+export function refusedByProxy(proxy: string, address: string, status: number): SenderError {
+  return new SenderError(
+    'unreachable',
+    `The proxy ${proxy} answered ${status} to CONNECT ${address}`,
+    PROXY_REMEDIES[status] ?? 'Check that it is an HTTP proxy that takes CONNECT.',
   )
 }
 
@@ -86,5 +120,5 @@ export function closedAtOnce(): SenderError {
 
 /** Connections came to nothing, and no failure of a socket says why. */
 export function nothingReached(what: string): SenderError {
-  return new SenderError('unreachable', what, 'Check the address, the network and the gateway.')
+  return new SenderError('unreachable', what, 'Check the address, the network and the server.')
 }

@@ -1,7 +1,5 @@
-import type { ConnectionOptions } from 'node:tls'
-
 import type { Call, Ending } from './call.ts'
-import { Connection } from './connection.ts'
+import { Connection, type ConnectionTarget } from './connection.ts'
 import type { Deliverer, SendOptions } from './deliver.ts'
 import type { Engine, EngineEvent, Link } from './engine.ts'
 import { SenderError } from './errors.ts'
@@ -16,7 +14,7 @@ export type SenderEvent =
 /** Where to connect, with what, and what to call it in errors. */
 export interface Target {
   readonly address: string
-  readonly options: ConnectionOptions
+  readonly options: ConnectionTarget
 }
 
 const BUFFER_BYTES = 64 * 1024
