@@ -24,3 +24,6 @@ export {
   type HeaderField,
   renderHeaderBlock,
 } from './hpack-encoder.ts'
+export { FrameDecoder, type FrameDecoderOptions, type FrameSink } from './frame-decoder.ts'
+export { type HeaderSink, HpackDecoder, type HpackDecoderOptions } from './hpack-decoder.ts'
+export { huffmanDecode, huffmanEncode } from './huffman.ts'
