@@ -89,7 +89,7 @@ export class Connection {
 
   /**
    * Nothing is reported after it but `closed`.
-   * @param lastWords what to write before, behind all that was written; the server has a second to take it
+   * @param lastWords what to write before, behind all that was written; the server has a second to take it and to close
    */
   close(lastWords?: Uint8Array): void {
     const socket = this.#socket
@@ -101,7 +101,10 @@ export class Connection {
       socket.destroy()
     } else {
       this.#lastWords = setTimeout(() => socket.destroy(), LAST_WORDS_MS)
-      socket.end(lastWords, () => socket.destroy())
+      // What is read from now on is dropped, until the server closes, too: the kernel of a socket that is closed with
+      // something unread resets the connection, and our words would be lost.
+      socket.end(lastWords)
+      socket.resume()
     }
   }
 

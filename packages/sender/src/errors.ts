@@ -63,10 +63,11 @@ export function fromSocketError(error: Error & { code?: string; reason?: string 
     )
   }
   if (code.endsWith('ALERT_NO_APPLICATION_PROTOCOL')) return withoutHttp2(address, error)
+  // OpenSSL has its own source lines in the message.
+  const what = code.startsWith('ERR_SSL_') ? error.reason : error.message
   return new SenderError(
     'unreachable',
-    // OpenSSL puts what went wrong in `reason`, and its own source lines in the message.
-    `The connection to ${address} failed: ${error.reason ?? (error.message || code)}`,
+    `The connection to ${address} failed: ${what || code}`,
     'Check the address, the network and the server.',
     { cause: error },
   )

@@ -1,18 +1,17 @@
-import { setImmediate } from 'node:timers/promises'
-
 import { type Journal, type SimulatorOptions, startSimulator, type Simulator } from '@lhspn/apns-simulator'
 import type { TestContext } from 'vitest'
 
 import {
+  type GatewayOptions,
   type Notification,
   openCertificate,
   type Outcome,
   Sender,
   type SenderEvent,
-  type SenderOptions,
 } from '../src/index.ts'
 import { numbered, type Numbered } from './gateway-world.ts'
 
+export { expectNoLeftovers } from './leftovers.ts'
 export { numbered, type Numbered }
 
 /** A sender, and the simulated Apple that it sends to. */
@@ -23,7 +22,7 @@ export interface Delivery {
 }
 
 export interface DeliveryOptions extends SimulatorOptions {
-  readonly sender?: Partial<SenderOptions>
+  readonly sender?: Partial<GatewayOptions>
 }
 
 /**
@@ -124,15 +123,4 @@ export function arrivals(journal: Journal): string[] {
     connections[connection - 1]?.push(`${Number.parseInt(token, 16) - 1}${MARKS[verdict]}`)
   }
   return connections.map((names) => names.join(' ')).filter((names) => names !== '')
-}
-
-/** For the end of a file: fails if anything that could be a sender's still keeps the process alive when all that was ending has ended. */
-export async function expectNoLeftovers(): Promise<void> {
-  const until = performance.now() + 1000
-  for (;;) {
-    const left = process.getActiveResourcesInfo().filter((kind) => /TCP|TLS|Timeout/.test(kind))
-    if (left.length === 0) return
-    if (performance.now() > until) throw new Error(`there is left: ${left.join(', ')}`)
-    await setImmediate()
-  }
 }
