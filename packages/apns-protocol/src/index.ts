@@ -59,6 +59,18 @@ export {
   type ProviderReasonFacts,
 } from './provider-api/reason.ts'
 export {
+  copyPayload,
+  encodeRequest,
+  encodeRequestHeaders,
+  MAX_PROVIDER_PAYLOAD_BYTES,
+  MAX_REQUEST_BYTES,
+  payloadLength,
+  renderAuthorization,
+  renderRequestHead,
+  type RequestHead,
+  type RequestTarget,
+} from './provider-api/request.ts'
+export {
   type ErrorBody,
   MAX_ERROR_BODY_BYTES,
   parseErrorBody,

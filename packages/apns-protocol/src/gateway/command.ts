@@ -16,6 +16,7 @@
  */
 import { writeU16, writeU32 } from '../big-endian.ts'
 import { MAX_TOKEN_BYTES } from '../device-token.ts'
+import { countDigits, writeDigits } from '../digits.ts'
 import { writeHex } from '../hex.ts'
 import { MAX_BADGE, type PayloadBytes } from '../payload.ts'
 
@@ -33,7 +34,6 @@ const FRAME_HEADER_BYTES = 5
 const FIXED_BYTES = FRAME_HEADER_BYTES + 7 + 3 + 3
 const EXPIRATION_ITEM_BYTES = 7
 const PRIORITY_ITEM_BYTES = 4
-const ZERO = 48
 
 /**
  * Writes a notification as command 2 at `offset` (items 3, 1, 2, then 4 and 5 where given) and returns the offset
@@ -183,21 +183,6 @@ function encodeTokenAndPayload(
 function writeItemHeader(into: Uint8Array, at: number, item: number, bytes: number): number {
   into[at] = item
   return writeU16(into, at + 1, bytes)
-}
-
-function countDigits(value: number): number {
-  let digits = 1
-  for (let bound = 10; value >= bound; bound *= 10) digits++
-  return digits
-}
-
-function writeDigits(into: Uint8Array, at: number, value: number, digits: number): void {
-  let rest = value
-  for (let index = at + digits - 1; index >= at; index--) {
-    const next = Math.floor(rest / 10)
-    into[index] = ZERO + rest - next * 10
-    rest = next
-  }
 }
 
 function noRoom(into: Uint8Array, end: number): RangeError {
