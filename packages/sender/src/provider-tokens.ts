@@ -19,8 +19,8 @@ export interface ProviderToken {
 /** Apple refuses a token that is an hour old, and more than one new one in 20 minutes on a connection. */
 const SERVES_MS = 45 * 60_000
 /**
- * How far in the future a token may have been issued. More than that means that the clock was put back: the token would
- * outlive its hour by so much, or be refused as one from the future.
+ * How far in the future a token may have been issued. More than that means that the clock was put back, and whether Apple
+ * takes a token from the future is told nowhere.
  */
 const AHEAD_MS = 60_000
 

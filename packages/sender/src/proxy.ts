@@ -33,7 +33,7 @@ export function parseProxy(text: string): HttpProxy {
 }
 
 /** What becomes of the request for a tunnel: one of these, once. */
-export interface TunnelListener {
+interface TunnelListener {
   /** Bytes written on the socket reach the server. */
   opened(socket: Socket): void
   failed(error: SenderError): void
