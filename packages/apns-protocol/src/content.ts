@@ -42,7 +42,8 @@ export interface ContentCheckOptions {
 }
 
 const MAX_U32 = 4_294_967_295
-const MAX_COLLAPSE_ID_BYTES = 64
+/** Apple, Sending notification requests to APNs. */
+export const MAX_COLLAPSE_ID_BYTES = 64
 const KEYS = ['payload', 'pushType', 'priority', 'expiration', 'collapseId']
 
 /**

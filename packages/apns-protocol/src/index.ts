@@ -58,6 +58,7 @@ export {
   type ProviderReason,
   type ProviderReasonFacts,
 } from './provider-api/reason.ts'
+export { parseRequest, type ReceivedRequest } from './provider-api/request-parser.ts'
 export {
   copyPayload,
   encodeRequest,
