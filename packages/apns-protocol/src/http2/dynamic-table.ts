@@ -64,13 +64,15 @@ export class DynamicTable {
     this.#evictTo(this.#capacity - size)
     if (size > this.#capacity) return
     if (this.#values.length === 0) this.#allocate()
+    const values = this.#values
     let at = this.#count === 0 ? 0 : this.#ends[this.#newest]!
-    if (at + end - start > this.#values.length) at = 0
-    this.#newest = (this.#newest + 1) & this.#mask
-    this.#names[this.#newest] = name
-    this.#starts[this.#newest] = at
-    for (let from = start; from < end; from++) this.#values[at++] = bytes[from]!
-    this.#ends[this.#newest] = at
+    if (at + end - start > values.length) at = 0
+    const newest = (this.#newest + 1) & this.#mask
+    this.#newest = newest
+    this.#names[newest] = name
+    this.#starts[newest] = at
+    for (let from = start; from < end; from++) values[at++] = bytes[from]!
+    this.#ends[newest] = at
     this.#count++
     this.#bytes += size
   }

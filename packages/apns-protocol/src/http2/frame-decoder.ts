@@ -50,6 +50,7 @@ const MAX_CONTINUATIONS = 256
  * High, since an idle connection is pinged for days; low enough that the answers stay below 200 kB.
  */
 const MAX_IDLE_FRAMES = 10_000
+const FIRST_REST_BYTES = 256
 const NO_BYTES = new Uint8Array(0)
 
 /**
@@ -152,8 +153,7 @@ export class FrameDecoder {
   #hold(chunk: Uint8Array, start: number, end: number): void {
     const held = this.#held + end - start
     if (this.#rest.length < held) {
-      const whole = held < FRAME_HEADER_BYTES ? 256 : this.#maxFrameBytes + FRAME_HEADER_BYTES
-      const grown = new Uint8Array(Math.min(Math.max(2 * held, 256), Math.max(whole, held)))
+      const grown = new Uint8Array(Math.max(2 * held, FIRST_REST_BYTES))
       grown.set(this.#rest.subarray(0, this.#held))
       this.#rest = grown
     }
@@ -295,7 +295,7 @@ export class FrameDecoder {
     const length = this.#blockLength + end - start
     if (length > this.#maxHeaderBlockBytes) throw this.#blockTooLarge()
     if (this.#block.length < length) {
-      const grown = new Uint8Array(Math.min(Math.max(2 * length, 256), Math.max(this.#maxHeaderBlockBytes, length)))
+      const grown = new Uint8Array(Math.max(2 * length, FIRST_REST_BYTES))
       grown.set(this.#block.subarray(0, this.#blockLength))
       this.#block = grown
     }
