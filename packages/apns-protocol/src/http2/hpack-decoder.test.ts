@@ -124,6 +124,15 @@ function lowered(...sizes: readonly number[]): HpackDecoder {
   return decoder
 }
 
+test('a table that may be larger than 4,096 bytes is so after a size update', () => {
+  const entries = '400161 0162'.repeat(200) // 34 bytes each
+  const decoder = new HpackDecoder({ maxTableBytes: 6800 })
+  decode(decoder, bytesOf(entries))
+  expect(decoder.tableBytes).toBe(120 * 34)
+  decode(decoder, bytesOf(`3ff134 ${entries}`))
+  expect(decoder.tableBytes).toBe(6800)
+})
+
 test('after SETTINGS lowered the table, the next block has to begin with it', () => {
   expect(refusal(lowered(100), '88')).toBe('COMPRESSION_ERROR')
   expect(refusal(lowered(100), '3f46 88')).toBe('COMPRESSION_ERROR') // 101

@@ -31,6 +31,8 @@ const STATIC_VALUES = Uint8Array.from(STATIC_TABLE.map(([, value]) => value).joi
 const STATIC_STARTS = new Uint32Array(STATIC_ENTRIES + 1)
 for (const [index, [, value]] of STATIC_TABLE.entries()) STATIC_STARTS[index + 1] = STATIC_STARTS[index]! + value.length
 
+/** What every table begins with, unless it may not; a larger one begins with a size update. */
+const DEFAULT_TABLE_BYTES = 4096
 /** Bytes of an integer behind its prefix: 28 bits, far more than any index or length here. */
 const MAX_INTEGER_BYTES = 4
 const NO_BYTES = new Uint8Array(0)
@@ -51,10 +53,10 @@ export class HpackDecoder {
   #end = 0
   #broken: { readonly error: unknown } | undefined
 
-  constructor({ maxTableBytes = 4096, maxHeaderListBytes = 16_384 }: HpackDecoderOptions = {}) {
+  constructor({ maxTableBytes = DEFAULT_TABLE_BYTES, maxHeaderListBytes = 16_384 }: HpackDecoderOptions = {}) {
     this.#maxHeaderListBytes = maxHeaderListBytes
     this.#maxTableBytes = maxTableBytes
-    this.#table = new DynamicTable(maxTableBytes)
+    this.#table = new DynamicTable(Math.min(maxTableBytes, DEFAULT_TABLE_BYTES))
   }
 
   /** Size of the dynamic table in bytes, by the count of RFC 7541. */
