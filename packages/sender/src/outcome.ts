@@ -1,4 +1,4 @@
-import { ERROR_STATUSES, type GatewayReason } from '@lhspn/apns-protocol'
+import { ERROR_STATUSES, type GatewayReason, type ProviderReason } from '@lhspn/apns-protocol'
 
 import type { Notification } from './notification.ts'
 
@@ -29,7 +29,7 @@ export interface Outcome<N extends Notification = Notification> {
 }
 
 /** Why an outcome is what it is: Apple's word for it, which may be one that nobody knows yet, or one of our own. */
-export type Reason = GatewayReason | OwnReason | UnknownReason
+export type Reason = GatewayReason | ProviderReason | OwnReason | UnknownReason
 /** Any text, without hiding the known ones from an editor. */
 type UnknownReason = string & Record<never, never>
 export type OwnReason = keyof typeof OWN_REASONS
@@ -66,6 +66,12 @@ export const OWN_REASONS = {
     kind: 'rejected',
     meaning: 'The id is not a UUID in lower case; nothing was written.',
     remedy: 'Give one as 8-4-4-4-12 lowercase hex digits, or leave it out: Apple then makes one.',
+  },
+  Unexplained: {
+    kind: 'rejected',
+    meaning:
+      'APNs, or something in between, refused it without a reason; only the status says what kind of refusal it is.',
+    remedy: 'Look up the status; where it is none of Apple’s, look for a proxy in between.',
   },
   ContentRefused: {
     kind: 'rejected',

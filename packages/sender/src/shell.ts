@@ -96,7 +96,7 @@ export class Shell<L extends Link> implements Deliverer {
     engine.advance(now, Date.now())
     if (this.#write(now)) this.wake()
     for (const link of engine.takeOpenings()) this.#open(link)
-    for (const link of engine.takeClosings()) this.#connections.get(link)?.close()
+    for (const link of engine.takeClosings()) this.#connections.get(link)?.close(link.lastWords)
     for (const call of engine.takeChanged()) this.#signals.get(call)?.fire()
     for (const event of engine.takeEvents()) this.#onEvent(event)
     if (this.#closing !== undefined && engine.idle && this.#connections.size === 0) this.#closed?.()

@@ -2,7 +2,7 @@ import { ERROR_STATUSES } from '@lhspn/apns-protocol'
 import { expect, test } from 'vitest'
 
 import { reasonOfStatus } from './outcome.ts'
-import { gatewayVerdict, isAboutService } from './verdict.ts'
+import { gatewayVerdict, isAboutService, providerVerdict, type ProviderVerdict } from './verdict.ts'
 
 const LIMIT = 3
 
@@ -50,4 +50,33 @@ test('a status that Apple never named is called unknown', () => {
     'Unknown',
     'Unknown',
   ])
+})
+
+test.for<[status: number, reason: string | undefined, verdict: ProviderVerdict]>([
+  [400, 'BadDeviceToken', 'rejected'],
+  [400, 'DeviceTokenNotForTopic', 'rejected'],
+  [400, 'PayloadEmpty', 'rejected'],
+  [413, 'PayloadTooLarge', 'rejected'],
+  [400, 'NeverHeardOf', 'rejected'],
+  [404, undefined, 'rejected'],
+  [410, 'Unregistered', 'unregistered'],
+  [410, 'ExpiredToken', 'unregistered'],
+  [410, undefined, 'unregistered'],
+  [429, 'TooManyRequests', 'wait'],
+  [429, 'TooManyProviderTokenUpdates', 'wait'],
+  [429, undefined, 'wait'],
+  [400, 'IdleTimeout', 'wait'],
+  [500, 'InternalServerError', 'unavailable'],
+  [503, 'Shutdown', 'unavailable'],
+  [502, undefined, 'unavailable'],
+  [302, undefined, 'unavailable'],
+  [403, 'ExpiredProviderToken', 'renew'],
+  [403, 'UnrelatedKeyIdInToken', 'reconnect'],
+  [403, 'InvalidProviderToken', 'stop'],
+  [403, 'BadEnvironmentKeyIdInToken', 'stop'],
+  [403, undefined, 'stop'],
+  [400, 'TopicDisallowed', 'stop'],
+  [400, '__proto__', 'rejected'],
+])('provider API, %i %s: %s', ([status, reason, verdict]) => {
+  expect(providerVerdict(status, reason)).toBe(verdict)
 })

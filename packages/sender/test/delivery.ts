@@ -2,12 +2,12 @@ import { type Journal, type SimulatorOptions, startSimulator, type Simulator } f
 import type { TestContext } from 'vitest'
 
 import {
+  type GatewayOptions,
   type Notification,
   openCertificate,
   type Outcome,
   Sender,
   type SenderEvent,
-  type SenderOptions,
 } from '../src/index.ts'
 import { numbered, type Numbered } from './gateway-world.ts'
 
@@ -22,7 +22,7 @@ export interface Delivery {
 }
 
 export interface DeliveryOptions extends SimulatorOptions {
-  readonly sender?: Partial<SenderOptions>
+  readonly sender?: Partial<GatewayOptions>
 }
 
 /**

@@ -7,9 +7,9 @@ import { Intake } from '../intake.ts'
 import type { Notification } from '../notification.ts'
 import { Openings } from '../openings.ts'
 import type { OwnReason } from '../outcome.ts'
+import { ContentRenderer, RenderedContent } from '../rendered-content.ts'
 import { gatewayVerdict } from '../verdict.ts'
 import { Link } from './link.ts'
-import { ContentRenderer } from './rendered-content.ts'
 import { WindowSettlement, type WindowSettlementOptions } from './window-settlement.ts'
 import { Window } from './window.ts'
 
@@ -51,7 +51,7 @@ export class ResendEngine implements Engine<Link> {
   #toClose: Link[] = []
   readonly #spareWindows: Window[] = []
   #events: EngineEvent[] = []
-  readonly #contents = new ContentRenderer()
+  readonly #contents = new ContentRenderer((content) => new RenderedContent(content, 'gateway'))
   /** Whether the gateway answers barriers; undefined until it is known. */
   #barriers: boolean | undefined
   /** The lone barrier was met with a bare close: a connection with nothing written will tell why. */

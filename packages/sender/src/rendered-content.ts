@@ -1,16 +1,25 @@
-import { checkContent, type Content, type PayloadBytes, PUSH_TYPES, renderPayload } from '@lhspn/apns-protocol'
+import {
+  checkContent,
+  type Content,
+  type Interface,
+  type PayloadBytes,
+  PUSH_TYPES,
+  renderPayload,
+} from '@lhspn/apns-protocol'
 
-/** A content as the gateway carries it. What is asked for is made once. */
+/** A content as an interface carries it. What is asked for is made once. */
 export class RenderedContent {
   readonly #content: Content
+  readonly #over: Interface
   #payload: PayloadBytes | undefined
   #sendable: boolean | undefined
   #sendableWithBadge: boolean | undefined
   readonly expiration: number | undefined
   readonly priority: number
 
-  constructor(content: Content) {
+  constructor(content: Content, over: Interface) {
     this.#content = content
+    this.#over = over
     this.expiration = content.expiration
     this.priority = content.priority ?? PUSH_TYPES[content.pushType ?? 'alert']?.defaultPriority
   }
@@ -20,32 +29,37 @@ export class RenderedContent {
     return (this.#payload ??= renderPayload(this.#content.payload))
   }
 
-  /** Whether a gateway can carry it as it is. */
+  /** Whether the interface can carry it as it is. */
   get sendable(): boolean {
-    return (this.#sendable ??= checkContent(this.#content, 'gateway').errors.length === 0)
+    return (this.#sendable ??= checkContent(this.#content, this.#over).errors.length === 0)
   }
 
-  /** Whether a gateway can carry it with any badge spliced in. */
+  /** Whether the interface can carry it with any badge spliced in. */
   get sendableWithBadge(): boolean {
-    return (this.#sendableWithBadge ??= checkContent(this.#content, 'gateway', { badge: true }).errors.length === 0)
+    return (this.#sendableWithBadge ??= checkContent(this.#content, this.#over, { badge: true }).errors.length === 0)
   }
 }
 
-/** Stands for whatever a caller without types gave as a content and is none: no gateway can carry it. */
+/** Stands for whatever a caller without types gave as a content and is none: no interface can carry it. */
 const NO_CONTENT = {} as Content
 
 /** Renders each content once for all notifications that share it. */
-export class ContentRenderer {
-  readonly #rendered = new WeakMap<Content, RenderedContent>()
+export class ContentRenderer<R extends RenderedContent> {
+  readonly #make: (content: Content) => R
+  readonly #rendered = new WeakMap<Content, R>()
   #lastContent: Content | undefined
-  #last: RenderedContent | undefined
+  #last: R | undefined
 
-  render(content: Content): RenderedContent {
+  constructor(make: (content: Content) => R) {
+    this.#make = make
+  }
+
+  render(content: Content): R {
     if (content === this.#lastContent && this.#last !== undefined) return this.#last
     if (typeof content !== 'object' || content === null) return this.render(NO_CONTENT)
     let rendered = this.#rendered.get(content)
     if (rendered === undefined) {
-      rendered = new RenderedContent(content)
+      rendered = this.#make(content)
       this.#rendered.set(content, rendered)
     }
     this.#lastContent = content
