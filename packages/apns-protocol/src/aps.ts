@@ -16,6 +16,8 @@ interface ApsKey {
   readonly check: Check
   /** Push types in which the key does something. */
   readonly in: readonly PushType[]
+  /** The one event of a Live Activity at which it does something; absent where that is any. */
+  readonly at?: 'start' | 'end'
 }
 
 const text: Check = (value) => (typeof value === 'string' ? undefined : 'Must be a string.')
@@ -44,11 +46,11 @@ const APS_KEYS: { readonly [key: string]: ApsKey } = {
   event: { check: oneOf('start', 'update', 'end'), in: ['liveactivity'] },
   'content-state': { check: object, in: ['liveactivity'] },
   'stale-date': { check: seconds, in: ['liveactivity'] },
-  'dismissal-date': { check: seconds, in: ['liveactivity'] },
-  'attributes-type': { check: text, in: ['liveactivity'] },
-  attributes: { check: object, in: ['liveactivity'] },
-  'input-push-token': { check: one, in: ['liveactivity'] },
-  'input-push-channel': { check: text, in: ['liveactivity'] },
+  'dismissal-date': { check: seconds, in: ['liveactivity'], at: 'end' },
+  'attributes-type': { check: text, in: ['liveactivity'], at: 'start' },
+  attributes: { check: object, in: ['liveactivity'], at: 'start' },
+  'input-push-token': { check: one, in: ['liveactivity'], at: 'start' },
+  'input-push-channel': { check: base64, in: ['liveactivity'], at: 'start' },
   'url-args': { check: texts, in: ['alert'] },
 }
 
@@ -95,6 +97,8 @@ export function checkApsKeys(aps: JsonObject, pointer: string, pushType: PushTyp
     if (detail !== undefined) findings.error(at, detail)
     else if (!known.in.includes(pushType) && !isShownInBackground(key, pushType))
       findings.warn(at, `Does nothing in a push of type ${pushType}.`)
+    else if (known.at !== undefined && hasOtherEvent(aps, known.at))
+      findings.warn(at, `Does something only where "event" is ${known.at}.`)
     else if (key === 'alert' && isJsonObject(aps[key])) checkAlert(aps[key], at, pushType, findings)
     if (known.check === seconds && Number(aps[key]) > LATEST_SECONDS)
       findings.warn(at, 'Looks like milliseconds; Apple reads seconds.')
@@ -183,6 +187,12 @@ function isShownInBackground(key: string, pushType: PushType): boolean {
   return pushType === 'background' && SHOWN.some((shown) => shown === key)
 }
 
+/** An event that is none is told by its own check. */
+function hasOtherEvent(aps: JsonObject, event: string): boolean {
+  const given = aps['event']
+  return given !== event && (given === 'start' || given === 'update' || given === 'end')
+}
+
 function alertShape(value: unknown): string | undefined {
   return typeof value === 'string' || isJsonObject(value) ? undefined : 'Must be a string or an object.'
 }
@@ -216,6 +226,12 @@ function localizedText(value: unknown): string | undefined {
   return args === undefined || texts(args, 'liveactivity') === undefined
     ? undefined
     : 'Must have strings as "loc-args".'
+}
+
+function base64(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[A-Za-z0-9+/_-]+={0,2}$/.test(value)
+    ? undefined
+    : 'Must be the id of a channel, in base64.'
 }
 
 function oneOf(...names: string[]): Check {

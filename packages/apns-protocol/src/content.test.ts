@@ -22,7 +22,7 @@ const START = { ...UPDATE, event: 'start', 'attributes-type': 'A', attributes: {
 test.for([
   { pushType: 'alert', payload: ALERT },
   { pushType: 'background', payload: SILENT, priority: 5 },
-  { pushType: 'voip', payload: { call: 1 } },
+  { pushType: 'voip', payload: { call: 1 }, expiration: 0 },
   { pushType: 'complication', payload: { aps: {} } },
   { pushType: 'fileprovider', payload: { 'container-identifier': 'NSFile', domain: 'd' } },
   { pushType: 'mdm', payload: { mdm: 'magic' } },
@@ -214,7 +214,7 @@ test.for<{ rule: string; content: unknown; expected: string[]; over?: Interface;
   { rule: 'no magic', content: { pushType: 'mdm', payload: {} }, expected: ['W /payload/mdm'] },
   {
     rule: 'an alert key in a voip push',
-    content: { pushType: 'voip', payload: ALERT },
+    content: { pushType: 'voip', payload: ALERT, expiration: 0 },
     expected: ['W /payload/aps/alert'],
   },
   { rule: 'an expiration below 0', content: { payload: ALERT, expiration: -1 }, expected: ['E invalid /expiration'] },
@@ -231,6 +231,55 @@ test.for<{ rule: string; content: unknown; expected: string[]; over?: Interface;
     content: { pushType: 'pushtotalk', payload: {}, expiration: 1_700_000_000 },
     expected: ['W /expiration'],
   },
+  {
+    rule: 'a call that may be stored',
+    content: { pushType: 'voip', payload: {} },
+    expected: ['W /expiration'],
+  },
+  {
+    rule: 'a call that has a few seconds',
+    content: { pushType: 'voip', payload: {}, expiration: 1_700_000_000 },
+    expected: [],
+  },
+  {
+    rule: 'talk that may be stored, and may wait',
+    content: { pushType: 'pushtotalk', payload: {}, priority: 5 },
+    expected: ['W /priority', 'W /expiration'],
+  },
+  {
+    rule: 'badges for a Live Activity',
+    content: { pushType: 'liveactivity', payload: { aps: UPDATE } },
+    badge: true,
+    expected: ['W /pushType'],
+  },
+  {
+    rule: 'keys of another event of a Live Activity',
+    content: {
+      pushType: 'liveactivity',
+      payload: { aps: { ...START, event: 'update', 'dismissal-date': 1_700_000_000, 'input-push-token': 1 } },
+    },
+    expected: [
+      'W /payload/aps/attributes-type',
+      'W /payload/aps/attributes',
+      'W /payload/aps/dismissal-date',
+      'W /payload/aps/input-push-token',
+    ],
+  },
+  {
+    rule: 'its end, to be dismissed at once',
+    content: { pushType: 'liveactivity', payload: { aps: { ...UPDATE, event: 'end', 'dismissal-date': 0 } } },
+    expected: [],
+  },
+  {
+    rule: 'an activity that listens on a channel',
+    content: { pushType: 'liveactivity', payload: { aps: { ...START, 'input-push-channel': 'dHN0LXNyY2gtY2hubA==' } } },
+    expected: [],
+  },
+  {
+    rule: 'a channel that is none',
+    content: { pushType: 'liveactivity', payload: { aps: { ...START, 'input-push-channel': 'my channel' } } },
+    expected: ['E invalid /payload/aps/input-push-channel'],
+  },
   { rule: '64 bytes of collapse id', content: { payload: ALERT, collapseId: 'é'.repeat(32) }, expected: [] },
   {
     rule: '65 bytes of collapse id',
@@ -243,6 +292,12 @@ test.for<{ rule: string; content: unknown; expected: string[]; over?: Interface;
     content: { payload: ALERT, collapseId: 'a\r\nb: c' },
     expected: ['E invalid /collapseId'],
   },
+  {
+    rule: 'a space at an end of it',
+    content: { payload: ALERT, collapseId: 'a ' },
+    expected: ['E invalid /collapseId'],
+  },
+  { rule: 'a space inside it', content: { payload: ALERT, collapseId: 'a b' }, expected: [] },
   {
     rule: 'half a character in it',
     content: { payload: ALERT, collapseId: '\ud83d' },
@@ -263,22 +318,89 @@ test.for<{ rule: string; content: unknown; expected: string[]; over?: Interface;
   expect(told(content, over, { badge })).toEqual(expected)
 })
 
+const TYPES = Object.keys(PUSH_TYPES)
+
+/** Every key of Apple's with a value that is right, and the push types in which it does something. */
+const KEYS: readonly [key: string, value: unknown, types: string][] = [
+  ['alert', 'a', 'alert liveactivity'],
+  ['badge', 1, 'alert'],
+  ['sound', 'a', 'alert'],
+  ['thread-id', 'a', 'alert'],
+  ['category', 'a', 'alert'],
+  ['content-available', 1, 'alert background'],
+  ['mutable-content', 1, 'alert'],
+  ['target-content-id', 'a', 'alert'],
+  ['interruption-level', 'passive', 'alert'],
+  ['relevance-score', 0.5, 'alert liveactivity'],
+  ['filter-criteria', 'a', 'alert'],
+  ['content-changed', true, 'widgets controls'],
+  ['timestamp', 1, 'liveactivity'],
+  ['event', 'start', 'liveactivity'],
+  ['content-state', {}, 'liveactivity'],
+  ['stale-date', 1, 'liveactivity'],
+  ['dismissal-date', 1, 'liveactivity'],
+  ['attributes-type', 'a', 'liveactivity'],
+  ['attributes', {}, 'liveactivity'],
+  ['input-push-token', 1, 'liveactivity'],
+  ['input-push-channel', 'YQ==', 'liveactivity'],
+  ['url-args', ['a'], 'alert'],
+]
+
+test.for(KEYS)('%s is doubted, or refused, in every push type but its own', ([key, value, types]) => {
+  const isDoubted = (pushType: string): boolean => {
+    const { errors, warnings } = checkContent({ pushType, payload: { aps: { [key]: value } } }, 'provider-api')
+    return [...errors, ...warnings].some(({ pointer }) => pointer === `/payload/aps/${key}`)
+  }
+  expect(TYPES.filter((type) => !isDoubted(type)).join(' ')).toBe(types)
+})
+
+test('a value of a wrong kind is refused in every push type, whatever the key', () => {
+  for (const [key] of KEYS)
+    for (const pushType of TYPES)
+      expect(told({ pushType, payload: { aps: { [key]: null } } })).toContain(`E invalid /payload/aps/${key}`)
+})
+
+test('each priority is taken, doubted or refused as Apple has it', () => {
+  const rows = TYPES.map((pushType) => {
+    const verdicts = [10, 5, 1].map((priority) => {
+      const found = told({ pushType, priority, payload: {} }).find((line) => line.endsWith(' /priority'))
+      return found?.charAt(0) ?? '+'
+    })
+    return [pushType, ...verdicts].join(' ')
+  })
+  expect(rows).toEqual([
+    'alert + + W',
+    'background E + E',
+    'voip + + +',
+    'complication + + +',
+    'fileprovider + + +',
+    'mdm + + +',
+    'location + + W',
+    'liveactivity + + W',
+    'pushtotalk + W W',
+    'widgets + + +',
+    'controls + + +',
+  ])
+})
+
 /** A payload of exactly `size` bytes. */
 function ofSize(size: number): { aps: { alert: string } } {
   return { aps: { alert: 'x'.repeat(size - '{"aps":{"alert":""}}'.length) } }
 }
 
-test.for<[Interface, string, number, boolean]>([
+test.for<readonly [Interface, string, number, boolean]>([
   ['gateway', 'alert', 2048, false],
   ['gateway', 'alert', 2048 - ',"badge":1234567890'.length, true],
-  ['provider-api', 'alert', 4096, false],
+  ...TYPES.map((type) => ['provider-api', type, type === 'voip' ? 5120 : 4096, false] as const),
   ['provider-api', 'alert', 4096 - ',"badge":1234567890'.length, true],
-  ['provider-api', 'voip', 5120, false],
+  ['provider-api', 'voip', 5120 - ',"badge":1234567890'.length, true],
 ])(
   'over the %s a payload of type %s may have %d bytes, and not one more (badges: %s)',
   ([over, pushType, size, badge]) => {
-    const errors = (bytes: number): readonly unknown[] =>
-      checkContent({ pushType, payload: ofSize(bytes) }, over, { badge }).errors
+    const errors = (bytes: number): readonly unknown[] => {
+      const found = checkContent({ pushType, payload: ofSize(bytes) }, over, { badge }).errors
+      return found.filter(({ pointer }) => pointer === '/payload')
+    }
     expect(errors(size)).toEqual([])
     expect(errors(size + 1)).toEqual([expect.objectContaining({ kind: 'too-large', pointer: '/payload' })])
   },

@@ -44,6 +44,8 @@ export interface ContentCheckOptions {
 const MAX_U32 = 4_294_967_295
 /** Apple, Sending notification requests to APNs. */
 export const MAX_COLLAPSE_ID_BYTES = 64
+/** What Apple asks for as the expiration where a notification that comes late means nothing (PushKit, Push to Talk). */
+const SOONEST: { readonly [type in PushType]?: string } = { voip: '0 or a few seconds from now', pushtotalk: '0' }
 const KEYS = ['payload', 'pushType', 'priority', 'expiration', 'collapseId']
 
 /**
@@ -88,6 +90,7 @@ function checkMembers(content: unknown, over: Interface, badge: boolean, found: 
   checkCollapseId(content['collapseId'], over, found)
   if (badge && pushType === 'background')
     found.error('/pushType', 'Must not be background where notifications bring a badge.')
+  else if (badge && pushType !== 'alert') found.warn('/pushType', `A badge does nothing in a push of type ${pushType}.`)
   checkPayload(content['payload'], pushType, over, badge, found)
   checkGatewayPriority(content, pushType, over, badge, found)
 }
@@ -117,13 +120,20 @@ function checkPriority(value: unknown, pushType: PushType, over: Interface, foun
 }
 
 function checkExpiration(value: unknown, pushType: PushType, found: Found): void {
-  if (value === undefined) return
+  const soonest = SOONEST[pushType]
+  if (value === undefined) {
+    if (soonest !== undefined)
+      found.warn(
+        '/expiration',
+        `Apple asks for ${soonest} in a push of type ${pushType}; absent, APNs may store it for days.`,
+      )
+    return
+  }
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MAX_U32)
     return found.error('/expiration', `Must be UNIX seconds, a whole number from 0 to ${MAX_U32}.`)
   if (value > 0 && value < 1_000_000_000)
     found.warn('/expiration', 'Is a time before 2001: UNIX seconds are meant, not a duration.')
-  else if (value > 0 && pushType === 'pushtotalk')
-    found.warn('/expiration', 'Apple asks for 0 in a push of type pushtotalk.')
+  else if (value > 0 && soonest === '0') found.warn('/expiration', `Apple asks for 0 in a push of type ${pushType}.`)
 }
 
 function checkCollapseId(value: unknown, over: Interface, found: Found): void {
@@ -135,6 +145,8 @@ function checkCollapseId(value: unknown, over: Interface, found: Found): void {
     found.error('/collapseId', `Must have 1 to ${MAX_COLLAPSE_ID_BYTES} bytes of UTF-8.`)
   else if (!isWellFormed(value) || /\p{Cc}/u.test(value))
     found.error('/collapseId', 'Must not hold control characters or half a surrogate pair.')
+  else if (value.startsWith(' ') || value.endsWith(' '))
+    found.error('/collapseId', 'Must not begin or end with a space: HTTP/2 has no such header.')
 }
 
 function checkPayload(payload: unknown, pushType: PushType, over: Interface, badge: boolean, found: Found): void {

@@ -83,7 +83,7 @@ export const PUSH_TYPES = {
     topicSuffix: '.voip-ptt',
     keyOnly: false,
     payloadBytes: 4096,
-    priorities: ANY,
+    priorities: [10],
     defaultPriority: 10,
   },
   widgets: {
