@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 export type Header = readonly [name: string, value: string]
 
 /** An integer of RFC 7541, appendix C.1. */
-export interface IntegerVector {
+interface IntegerVector {
   readonly name: string
   readonly kind: 'integer'
   readonly hex: string
@@ -11,7 +11,7 @@ export interface IntegerVector {
 }
 
 /** Header blocks of one connection, in their order (appendix C.2 to C.6). */
-export interface BlocksVector {
+interface BlocksVector {
   readonly name: string
   readonly kind: 'header-blocks'
   readonly fields: { readonly maxTableBytes: number; readonly blocks: readonly Block[] }
