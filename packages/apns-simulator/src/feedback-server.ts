@@ -11,7 +11,7 @@ export class FeedbackServer {
   #list = new Uint8Array(0)
 
   constructor(certificates: Certificates, journal: WritableJournal) {
-    this.#listener = new Listener(certificates, (_raw, proceed) =>
+    this.#listener = new Listener(certificates, 'certificate-required', (_raw, proceed) =>
       proceed(({ tls }) => {
         const list = this.#list
         this.#list = new Uint8Array(0)

@@ -15,7 +15,7 @@ export class GatewayServer {
   constructor(certificates: Certificates, journal: WritableJournal, seed: number) {
     this.#seed = seed
     this.#gateway = { journal, decider: new Decider({}, seed), notifications: 0, barriers: 0 }
-    this.#listener = new Listener(certificates, (raw, proceed) => {
+    this.#listener = new Listener(certificates, 'certificate-required', (raw, proceed) => {
       const number = ++journal.connections
       const rule = this.#gateway.decider.onConnection(number)
       raw.on('close', () => {

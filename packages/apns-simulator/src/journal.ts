@@ -3,9 +3,9 @@ import type { Command } from '@lhspn/apns-protocol'
 import { SimulatorError } from './errors.ts'
 
 /**
- * What became of a frame: `accepted` notifications were taken; `rejected` ones were answered with an error or ended their
- * connection as a command 0 does; `discarded` ones came after the end of their connection was decided, or were lost with it;
- * a `barrier` is a frame with a token of no bytes, whether it was answered or not.
+ * What became of a frame or a request: `accepted` notifications were taken; `rejected` ones were answered with an error or
+ * ended their connection as a command 0 does; `discarded` ones came after the end of their connection was decided, or were
+ * lost by script; a `barrier` is a frame with a token of no bytes, whether it was answered or not.
  */
 export type Verdict = 'accepted' | 'rejected' | 'discarded' | 'barrier'
 
@@ -24,26 +24,61 @@ export interface JournalEntry {
   readonly verdict: Verdict
 }
 
+/** One request to the provider API that arrived whole. */
+export interface RequestEntry {
+  /** Number of the connection, from 1, in order of their opening; the gateway's are counted apart. */
+  readonly connection: number
+  readonly stream: number
+  /** Lowercase hex, out of the path; `''` if there is none. */
+  readonly token: string
+  /** Pseudo-headers too; values of a header that came twice are joined by `, `. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly payload: Uint8Array
+  readonly verdict: Exclude<Verdict, 'barrier'>
+  /** Status of the answer; undefined if it never gets one. */
+  readonly status: number | undefined
+  /** The `apns-id` of the answer; undefined if it never gets one. */
+  readonly id: string | undefined
+  readonly reason: string | undefined
+}
+
+/** What a client must not do, found without any script. */
+export interface Violation {
+  readonly connection: number
+  /** 0 where it is the connection's. */
+  readonly stream: number
+  /** The reason that the request was refused for; `TooManyStreams`: one was opened beyond the limit; `ProtocolError`: against HTTP/2. */
+  readonly rule: string
+  /** What came and what was due. */
+  readonly detail: string
+}
+
 /** What arrived and what was made of it, counted where it happens. All figures are from the start of the simulator. */
 export interface Journal {
   /** Notifications taken. */
   readonly accepted: number
-  /** TCP connections that reached the gateway, refused ones included. */
+  /** TCP connections that reached the gateway or the provider API, refused ones included. */
   readonly connections: number
   /** Those of them that have ended on our side. */
   readonly closed: number
   /** Connections to the feedback service that were handed a list, an empty one too. */
   readonly feedbackReads: number
-  /** Every frame in order of arrival; the array grows as more arrive. @throws SimulatorError `entries-not-kept` when the journal only counts */
+  /** Every frame that the gateway got, in order of arrival; the array grows as more arrive. @throws SimulatorError `entries-not-kept` when the journal only counts */
   entries(): readonly JournalEntry[]
+  /** Every request to the provider API in the order in which they were whole; the array grows. @throws SimulatorError `entries-not-kept` as above */
+  requests(): readonly RequestEntry[]
+  /** What clients of the provider API did wrong, the first 1,000. */
+  violations(): readonly Violation[]
   /** How often a notification to this token (lowercase hex) was taken. */
   acceptedTimes(token: string): number
   /** Each token that a notification was taken for, once, in order of its first. */
   acceptedTokens(): IterableIterator<string>
-  /** Frames by verdict. */
+  /** Frames and requests by verdict. */
   counts(): Readonly<Record<Verdict, number>>
-  /** Error responses that were written, by status. */
+  /** Error responses that the gateway wrote, by status. */
   answers(): ReadonlyMap<number, number>
+  /** Errors that the provider API answered, by reason; by status where there was none. */
+  refusals(): ReadonlyMap<string, number>
   /**
    * Resolves when `predicate` holds; it is asked now and after everything that happens.
    * @throws the signal's reason when it is aborted, what the predicate throws, SimulatorError `closed` when the simulator closes before
@@ -63,21 +98,21 @@ export class WritableJournal implements Journal {
   readonly #entries: JournalEntry[] | undefined
   readonly #acceptedTimes = new Map<string, number>()
   readonly #counts: Record<Verdict, number> = { accepted: 0, rejected: 0, discarded: 0, barrier: 0 }
+  readonly #requests: RequestEntry[] | undefined
+  readonly #violations: Violation[] = []
   readonly #answers = new Map<number, number>()
+  readonly #refusals = new Map<string, number>()
   readonly #waiting = new Set<() => void>()
   readonly #closing = new AbortController()
 
   constructor(mode: JournalMode) {
     this.#entries = mode === 'full' ? [] : undefined
+    this.#requests = mode === 'full' ? [] : undefined
   }
 
   /** Enters a frame. Its bytes are copied if they are kept: the decoder may use its memory again. */
   add(connection: number, command: Command, verdict: Verdict): void {
-    this.#counts[verdict]++
-    if (verdict === 'accepted') {
-      this.accepted++
-      this.#acceptedTimes.set(command.token, (this.#acceptedTimes.get(command.token) ?? 0) + 1)
-    }
+    this.#count(command.token, verdict)
     this.#entries?.push({
       connection,
       command: command.command,
@@ -91,6 +126,19 @@ export class WritableJournal implements Journal {
 
   answered(status: number): void {
     this.#answers.set(status, (this.#answers.get(status) ?? 0) + 1)
+  }
+
+  addRequest(entry: RequestEntry): void {
+    this.#count(entry.token, entry.verdict)
+    this.#requests?.push(entry)
+  }
+
+  refused(reason: string): void {
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1)
+  }
+
+  violated(violation: Violation): void {
+    if (this.#violations.length < MAX_VIOLATIONS) this.#violations.push(violation)
   }
 
   /** Wakes those who wait. */
@@ -110,12 +158,15 @@ export class WritableJournal implements Journal {
   }
 
   entries(): readonly JournalEntry[] {
-    if (this.#entries !== undefined) return this.#entries
-    throw new SimulatorError(
-      'entries-not-kept',
-      "this journal only counts: it was opened with journal: 'counts'",
-      "Start the simulator with journal: 'full', or ask counts() and acceptedTimes().",
-    )
+    return this.#entries ?? notKept()
+  }
+
+  requests(): readonly RequestEntry[] {
+    return this.#requests ?? notKept()
+  }
+
+  violations(): readonly Violation[] {
+    return this.#violations
   }
 
   acceptedTimes(token: string): number {
@@ -132,6 +183,10 @@ export class WritableJournal implements Journal {
 
   answers(): ReadonlyMap<number, number> {
     return new Map(this.#answers)
+  }
+
+  refusals(): ReadonlyMap<string, number> {
+    return new Map(this.#refusals)
   }
 
   async waitFor(predicate: (journal: Journal) => boolean, signal?: AbortSignal): Promise<void> {
@@ -156,4 +211,22 @@ export class WritableJournal implements Journal {
       this.#waiting.add(ask)
     })
   }
+
+  #count(token: string, verdict: Verdict): void {
+    this.#counts[verdict]++
+    if (verdict !== 'accepted') return
+    this.accepted++
+    this.#acceptedTimes.set(token, (this.#acceptedTimes.get(token) ?? 0) + 1)
+  }
+}
+
+/** One fault repeated a million times must not fill the memory. */
+const MAX_VIOLATIONS = 1000
+
+function notKept(): never {
+  throw new SimulatorError(
+    'entries-not-kept',
+    "this journal only counts: it was opened with journal: 'counts'",
+    "Start the simulator with journal: 'full', or ask counts() and acceptedTimes().",
+  )
 }

@@ -6,9 +6,13 @@ import { TLSSocket, createSecureContext, type SecureContext } from 'node:tls'
 import type { Certificates } from './certificates.ts'
 import { SimulatorError } from './errors.ts'
 
-/** A connection whose client showed a certificate of ours. */
+/** A connection after its handshake. */
 export interface Guest {
   readonly tls: TLSSocket
+  /** What the client showed; where certificates are required it is one of ours, and valid. */
+  readonly certificate: X509Certificate | undefined
+  /** Whether it is of our authority, and valid. */
+  readonly trusted: boolean
   /** The TCP socket below, for resets. Do not read from it. */
   readonly raw: Socket
 }
@@ -16,14 +20,19 @@ export interface Guest {
 /** What is done with a connection before TLS; `proceed` starts the handshake. */
 export type Reception = (raw: Socket, proceed: (welcome: (guest: Guest) => void) => void) => void
 
+/** `certificate-required`: the handshake is for clients with a certificate of ours. `h2`: for clients that speak HTTP/2, with any certificate or none. */
+export type Admission = 'certificate-required' | 'h2'
+
 /** A TCP port on loopback, the TLS on it, and everything that is open on it. */
 export class Listener {
   readonly #context: SecureContext
   readonly #authority: X509Certificate
+  readonly #admission: Admission
   readonly #server: Server
   readonly #open = new Set<Socket>()
 
-  constructor(certificates: Certificates, receive: Reception) {
+  constructor(certificates: Certificates, admission: Admission, receive: Reception) {
+    this.#admission = admission
     this.#authority = new X509Certificate(certificates.ca)
     this.#context = createSecureContext({
       ...certificates.server,
@@ -61,20 +70,24 @@ export class Listener {
   }
 
   #handshake(raw: Socket, welcome: (guest: Guest) => void): void {
+    const required = this.#admission === 'certificate-required'
     const tls = new TLSSocket(raw, {
       isServer: true,
       secureContext: this.#context,
       requestCert: true,
-      // without any certificate the handshake fails by itself; one of another authority is found below
-      rejectUnauthorized: true,
+      // where one is required, the handshake fails by itself without any; one of another authority is found below
+      rejectUnauthorized: required,
+      ...(required ? {} : { ALPNProtocols: ['h2'] }),
     })
     const leave = () => tls.destroy()
     tls.on('error', leave)
     tls.on('end', leave)
     tls.once('secure', () => {
-      if (!this.#isOurs(tls.getPeerX509Certificate())) return leave()
+      const certificate = tls.getPeerX509Certificate()
+      const trusted = this.#isOurs(certificate)
+      if (required ? !trusted : tls.alpnProtocol !== 'h2') return leave()
       tls.off('end', leave)
-      return welcome({ tls, raw })
+      return welcome({ tls, raw, certificate, trusted })
     })
   }
 

@@ -1,6 +1,16 @@
-import { MAX_TOKEN_BYTES, ProtocolError, parseDeviceToken, type Fault, type FeedbackTuple } from '@lhspn/apns-protocol'
+import type { Fault, FeedbackTuple } from '@lhspn/apns-protocol'
 
+import {
+  parseCondition,
+  parseConnectionRange,
+  parseToken,
+  positive,
+  type Condition,
+  type ConnectionRange,
+} from './condition.ts'
 import { SimulatorError } from './errors.ts'
+import { array, check, fault, integer, object, oneOf } from './json-parser.ts'
+import { parseProviderScript, type ProviderScript } from './provider-api/provider-script.ts'
 
 /** What the simulator does beside taking every notification: plain JSON, so that a file can hold it. All of it may be left out. */
 export interface Script {
@@ -14,6 +24,8 @@ export interface Script {
   readonly feedback?: readonly FeedbackTuple[]
   /** The feedback service closes after so many bytes, wherever that is, and forgets the list all the same. */
   readonly feedbackCutAt?: number
+  /** What the provider API does. */
+  readonly provider?: ProviderScript
 }
 
 export interface Rule {
@@ -21,22 +33,6 @@ export interface Rule {
   /** How often the rule decides; default always. */
   readonly times?: number
   readonly do: Action
-}
-
-/** All that is given must hold; `{}` matches every notification. */
-export interface Condition {
-  /** A device token in hex, or the start of one. */
-  readonly token?: string | { readonly startsWith: string }
-  /** The n-th notification (with `barrier` the n-th barrier) since the simulator started, discarded ones not counted; from 1. */
-  readonly nth?: number
-  /** Every n-th one, counted in the same way. */
-  readonly every?: number
-  /** Probability from 0 to 1, drawn from the seed when all else holds. */
-  readonly chance?: number
-  /** Number of the connection, from 1, as in the journal. */
-  readonly connection?: number
-  /** Matches frames with a token of no bytes, and only those. */
-  readonly barrier?: true
 }
 
 /**
@@ -69,8 +65,7 @@ export interface Answer {
  * `half-open`: everything is read, nothing taken, nothing answered, never closed · `read-slowly`: `bytesPerSecond`.
  */
 export interface ConnectionRule {
-  /** Number of the connection, from 1, as in the journal; or a range, both ends included, open without `to`. */
-  readonly nth: number | { readonly from: number; readonly to?: number }
+  readonly nth: ConnectionRange
   readonly do: (typeof CONNECTION_ACTIONS)[number]
   /** With `read-slowly`, and required there: at least 1. What waits stays in the sender's and the kernel's buffers. */
   readonly bytesPerSecond?: number
@@ -97,34 +92,14 @@ export function parseScript(value: unknown): Script {
   )
 }
 
-/** Gives the value as it should be; pushes faults and gives undefined when it is not. */
-type Parser<T> = (value: unknown, pointer: string, faults: Fault[]) => T | undefined
-
 const MAX_U32 = 0xffff_ffff
 const MAX_DELAY_MS = 0x7fff_ffff
 const RESPONSE_BYTES = 6
-const positive = integer(1, Number.MAX_SAFE_INTEGER)
 const truth = check((value): value is boolean => typeof value === 'boolean', 'true or false')
-const onlyTrue = check((value): value is true => value === true, 'true, or left out to match notifications')
-const probability = check(
-  (value): value is number => typeof value === 'number' && value >= 0 && value <= 1,
-  'a number from 0 to 1',
-)
 const hex = check(
   (value): value is string => typeof value === 'string' && /^(?:[0-9a-f]{2})*$/i.test(value),
   'bytes in hex, two digits each',
 )
-const startOfToken = check(
-  (value): value is string => typeof value === 'string' && /^[0-9a-f]{1,200}$/.test(value),
-  `the first 1 to ${2 * MAX_TOKEN_BYTES} hex digits of a token, in lower case`,
-)
-const START = object<{ readonly startsWith: string }>({ startsWith: startOfToken }, ['startsWith'])
-const RANGE = object<{ readonly from: number; readonly to?: number }>(
-  { from: positive, to: positive },
-  ['from'],
-  ({ from, to }) => (to !== undefined && to < from ? ['to', `is before from (${from}): nothing matches`] : undefined),
-)
-
 const ANSWER = object<Answer>(
   {
     status: integer(0, 255),
@@ -139,23 +114,9 @@ const ANSWER = object<Answer>(
   ({ reset, unread }) => (reset === true && unread === true ? ['unread', 'is of no use beside reset'] : undefined),
 )
 
-const CONDITION = object<Condition>(
-  {
-    token: (value, pointer, faults) => (typeof value === 'string' ? token : START)(value, pointer, faults),
-    nth: positive,
-    every: positive,
-    chance: probability,
-    connection: positive,
-    barrier: onlyTrue,
-  },
-  [],
-  (when) =>
-    when.barrier !== undefined && when.token !== undefined ? ['token', 'cannot match: a barrier has none'] : undefined,
-)
-
 const CONNECTION_RULE = object<ConnectionRule>(
   {
-    nth: (value, pointer, faults) => (typeof value === 'object' ? RANGE : positive)(value, pointer, faults),
+    nth: parseConnectionRange,
     do: oneOf(CONNECTION_ACTIONS),
     bytesPerSecond: positive,
   },
@@ -168,11 +129,12 @@ const CONNECTION_RULE = object<ConnectionRule>(
 )
 
 const SCRIPT = object<Script>({
-  rules: array(object<Rule>({ when: CONDITION, times: positive, do: action }, ['when', 'do'])),
+  rules: array(object<Rule>({ when: parseCondition, times: positive, do: action }, ['when', 'do'])),
   connections: array(CONNECTION_RULE),
   barriers: truth,
-  feedback: array(object<FeedbackTuple>({ at: integer(0, MAX_U32), token }, ['at', 'token'])),
+  feedback: array(object<FeedbackTuple>({ at: integer(0, MAX_U32), token: parseToken }, ['at', 'token'])),
   feedbackCutAt: integer(0, MAX_U32),
+  provider: parseProviderScript,
 })
 
 const PLAIN_ACTION = check(
@@ -185,86 +147,8 @@ function action(value: unknown, pointer: string, faults: Fault[]): Action | unde
   return typeof value === 'object' ? ANSWER(value, pointer, faults) : PLAIN_ACTION(value, pointer, faults)
 }
 
-function token(value: unknown, pointer: string, faults: Fault[]): string | undefined {
-  if (typeof value !== 'string') return fault(faults, pointer, `must be a device token in hex; it is ${shown(value)}`)
-  try {
-    return parseDeviceToken(value)
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error
-    return fault(faults, pointer, `is no device token: ${error.message}`)
-  }
-}
-
 function pieceSizes(value: unknown, pointer: string, faults: Fault[]): readonly number[] | undefined {
   const sizes = PIECE_SIZES(value, pointer, faults)
   if (sizes === undefined || sizes.reduce((sum, size) => sum + size, 0) <= RESPONSE_BYTES) return sizes
   return fault(faults, pointer, `adds up to more than the ${RESPONSE_BYTES} bytes of an error response`)
-}
-
-function check<T>(holds: (value: unknown) => value is T, due: string): Parser<T> {
-  return (value, pointer, faults) =>
-    holds(value) ? value : fault(faults, pointer, `must be ${due}; it is ${shown(value)}`)
-}
-
-function integer(from: number, to: number): Parser<number> {
-  return check(
-    (value): value is number =>
-      typeof value === 'number' && Number.isSafeInteger(value) && value >= from && value <= to,
-    to === Number.MAX_SAFE_INTEGER ? `a whole number from ${from}` : `a whole number from ${from} to ${to}`,
-  )
-}
-
-function oneOf<const T extends string>(values: readonly T[]): Parser<T> {
-  return (value, pointer, faults) =>
-    values.find((each) => each === value) ??
-    fault(faults, pointer, `must be one of ${values.join(', ')}; it is ${shown(value)}`)
-}
-
-function array<T>(item: Parser<T>): Parser<readonly T[]> {
-  return (value, pointer, faults) => {
-    if (!Array.isArray(value)) return fault(faults, pointer, `must be a list; it is ${shown(value)}`)
-    return value.flatMap((each: unknown, index) => item(each, `${pointer}/${index}`, faults) ?? [])
-  }
-}
-
-/** `contradiction` names a field and what is wrong with it beside the others. */
-function object<T extends object>(
-  fields: { readonly [Key in keyof Required<T>]: Parser<NonNullable<T[Key]>> },
-  required: readonly (keyof T & string)[] = [],
-  contradiction: (value: T) => readonly [field: keyof T & string, detail: string] | undefined = () => undefined,
-): Parser<T> {
-  return (value, pointer, faults) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      return fault(faults, pointer, `must be an object; it is ${shown(value)}`)
-    }
-    const faultsBefore = faults.length
-    const parsers = new Map<string, Parser<unknown>>(Object.entries(fields))
-    const parsed: Record<string, unknown> = {}
-    for (const [key, each] of Object.entries(value)) {
-      const at = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
-      const parser = parsers.get(key)
-      if (parser === undefined) fault(faults, at, `is not known here; known are ${[...parsers.keys()].join(', ')}`)
-      else if (each !== undefined) parsed[key] = parser(each, at, faults)
-    }
-    for (const key of required) {
-      if (!Object.hasOwn(parsed, key)) fault(faults, `${pointer}/${key}`, 'is missing')
-    }
-    if (faults.length > faultsBefore || !isWhole<T>(parsed, required)) return undefined
-    const wrong = contradiction(parsed)
-    return wrong === undefined ? parsed : fault(faults, `${pointer}/${wrong[0]}`, wrong[1])
-  }
-}
-
-/** What is there went through the parser of its field. */
-function isWhole<T extends object>(parsed: object, required: readonly (keyof T)[]): parsed is T {
-  return required.every((key) => Object.hasOwn(parsed, key))
-}
-
-function fault(faults: Fault[], pointer: string, detail: string): undefined {
-  faults.push({ pointer, detail })
-}
-
-function shown(value: unknown): string {
-  const text = value === undefined ? 'undefined' : JSON.stringify(value)
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text
 }

@@ -3,13 +3,29 @@ import { SimulatorError } from './errors.ts'
 import { FeedbackServer } from './feedback-server.ts'
 import { GatewayServer } from './gateway-server.ts'
 import { WritableJournal, type Journal, type JournalMode } from './journal.ts'
+import { ProviderServer } from './provider-api/provider-server.ts'
 import { parseScript, type Script } from './script.ts'
+import {
+  createSigningKey,
+  openVerifyingKey,
+  type AcceptedKey,
+  type Environment,
+  type SimulatorSigningKey,
+} from './signing-key.ts'
 
 export interface SimulatorOptions {
   /** TCP port on 127.0.0.1; 0, the default, takes a free one. */
   readonly gatewayPort?: number
   /** The same for the feedback service. */
   readonly feedbackPort?: number
+  /** The same for the provider API. */
+  readonly providerPort?: number
+  /** Which of Apple's provider APIs it plays; default `production`. The sandbox gives each answer an `apns-unique-id`. */
+  readonly environment?: Environment
+  /** Bundle ids that may be pushed to with provider tokens; default any. A certificate is good for its own. */
+  readonly apps?: readonly string[]
+  /** Keys whose provider tokens are taken beside those of `signingKey`. */
+  readonly signingKeys?: readonly AcceptedKey[]
   /** What to do beside taking everything; default nothing. */
   readonly script?: Script
   /** A whole number that all chances of the script are drawn from; default 0. */
@@ -26,7 +42,11 @@ export interface Simulator {
   readonly gateway: string
   /** Address of the feedback service, `127.0.0.1:port`. */
   readonly feedback: string
+  /** Address of the provider API, `127.0.0.1:port`. */
+  readonly provider: string
   readonly certificates: Certificates
+  /** Signs provider tokens that are taken; one for all simulators of the process. */
+  readonly signingKey: SimulatorSigningKey
   readonly journal: Journal
   /**
    * Replaces the script, feedback included, from now on and for open connections too. Rules begin with all their times
@@ -34,45 +54,61 @@ export interface Simulator {
    * @throws SimulatorError `invalid-script`, `closed`
    */
   script(next: Script): void
-  /** Ends every connection at once and frees both ports. May be called again. */
+  /** Ends every connection at once and frees all ports. May be called again. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Starts a gateway and a feedback service over TLS. Both demand a client certificate of `certificates.ca`.
+ * Starts a gateway, a feedback service and a provider API over TLS. The first two demand a client certificate of
+ * `certificates.ca`; the provider API takes one, or provider tokens.
  * @throws SimulatorError `invalid-options`, `invalid-script`, `cannot-listen`
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   checkOptions(options)
   const script = parseScript(options.script ?? {})
+  const signingKey = await sharedSigningKey()
+  const keys = [ownKey(signingKey), ...(options.signingKeys ?? [])].map((key) => openVerifyingKey(key))
   const certificates = options.certificates ?? (await sharedCertificates())
   const journal = new WritableJournal(options.journal ?? 'full')
   const gateway = new GatewayServer(certificates, journal, options.seed ?? 0)
   const feedback = new FeedbackServer(certificates, journal)
-  gateway.script(script)
-  feedback.script(script)
+  const provider = new ProviderServer({
+    certificates,
+    journal,
+    seed: options.seed ?? 0,
+    keys,
+    environment: options.environment ?? 'production',
+    apps: options.apps,
+  })
+  const apply = (next: Script) => {
+    gateway.script(next)
+    feedback.script(next)
+    provider.script(next.provider ?? {})
+  }
+  apply(script)
   let closing: Promise<unknown> | undefined
   const close = async () => {
     journal.close()
-    closing ??= Promise.all([gateway.close(), feedback.close()])
+    closing ??= Promise.all([gateway.close(), feedback.close(), provider.close()])
     await closing
   }
   try {
-    const [gatewayAddress, feedbackAddress] = await Promise.all([
+    const [gatewayAddress, feedbackAddress, providerAddress] = await Promise.all([
       gateway.listen(options.gatewayPort ?? 0),
       feedback.listen(options.feedbackPort ?? 0),
+      provider.listen(options.providerPort ?? 0),
     ])
     return {
       gateway: gatewayAddress,
       feedback: feedbackAddress,
+      provider: providerAddress,
       certificates,
+      signingKey,
       journal,
       script(next) {
         if (closing !== undefined) throw closed()
-        const parsed = parseScript(next)
-        gateway.script(parsed)
-        feedback.script(parsed)
+        apply(parseScript(next))
       },
       close,
       [Symbol.asyncDispose]: close,
@@ -90,8 +126,19 @@ function sharedCertificates(): Promise<Certificates> {
   return shared
 }
 
-function checkOptions({ gatewayPort, feedbackPort, seed, journal }: SimulatorOptions): void {
-  for (const [name, port] of Object.entries({ gatewayPort, feedbackPort })) {
+let ownSigningKey: Promise<SimulatorSigningKey> | undefined
+function sharedSigningKey(): Promise<SimulatorSigningKey> {
+  ownSigningKey ??= createSigningKey()
+  return ownSigningKey
+}
+
+/** The public half is read out of the private key. */
+function ownKey({ keyId, teamId, key }: SimulatorSigningKey): AcceptedKey {
+  return { keyId, teamId, publicKey: key }
+}
+
+function checkOptions({ gatewayPort, feedbackPort, providerPort, seed, journal, environment }: SimulatorOptions): void {
+  for (const [name, port] of Object.entries({ gatewayPort, feedbackPort, providerPort })) {
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
       throw invalidOption(name, port, 'a port from 0 to 65535, 0 for a free one')
     }
@@ -99,6 +146,9 @@ function checkOptions({ gatewayPort, feedbackPort, seed, journal }: SimulatorOpt
   if (seed !== undefined && !Number.isSafeInteger(seed)) throw invalidOption('seed', seed, 'a whole number')
   if (journal !== undefined && journal !== 'full' && journal !== 'counts') {
     throw invalidOption('journal', journal, "'full' or 'counts'")
+  }
+  if (environment !== undefined && environment !== 'production' && environment !== 'sandbox') {
+    throw invalidOption('environment', environment, "'production' or 'sandbox'")
   }
 }
 
