@@ -1,8 +1,8 @@
 /**
  * The part of a header block that is new in every request: the device token, with which `:path` ends, and the field
- * `apns-id` behind it. Checked while it is written, a million times a second: reading a string unit by unit costs more
+ * `apns-id` behind it. Checked while it is written, a million times a second. Reading strings unit by unit costs more
  * than all the rest of a request, so the usual token is encoded together with its id by one call into the runtime, and
- * checked four bytes at a time. Measured on Node 20: 0.10 µs against 0.17 for loops over `charCodeAt`.
+ * checked four bytes at a time: 0.19 µs for a whole request with an id, measured on Node 20, against 0.30 with loops.
  */
 import { MAX_TOKEN_BYTES } from '../device-token.ts'
 import { hexDigit } from '../hex.ts'
