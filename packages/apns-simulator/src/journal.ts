@@ -128,9 +128,10 @@ export class WritableJournal implements Journal {
     this.#answers.set(status, (this.#answers.get(status) ?? 0) + 1)
   }
 
-  addRequest(entry: RequestEntry): void {
-    this.#count(entry.token, entry.verdict)
-    this.#requests?.push(entry)
+  /** Enters a request; its entry is made only if it is kept. */
+  addRequest(token: string, verdict: RequestEntry['verdict'], entry: () => RequestEntry): void {
+    this.#count(token, verdict)
+    this.#requests?.push(entry())
   }
 
   refused(reason: string): void {

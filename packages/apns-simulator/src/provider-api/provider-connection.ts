@@ -11,6 +11,7 @@ import type { Environment } from '../signing-key.ts'
 import type { Goaway, ProviderAction, ProviderAnswer, ProviderConnectionRule, ProviderRule } from './provider-script.ts'
 import { ConnectionTokens, type ProviderTokenVerifier, type Refusal } from './provider-tokens.ts'
 import { appOf, checkRequest, type WholeRequest } from './request-check.ts'
+import { StreamWatch, type Tell } from './stream-watch.ts'
 import { Wire } from './wire.ts'
 
 /** What all connections of a provider API share. */
@@ -60,7 +61,8 @@ export class ProviderConnection {
     this.#tokens = new ConnectionTokens(api.verifier)
     this.#certificateApp = guest.trusted && guest.certificate !== undefined ? appOf(guest.certificate) : undefined
     this.#proven = guest.trusted
-    this.#wire = new Wire(guest.tls)
+    const tell: Tell = (stream, violation, detail) => this.#violated(stream, violation, detail)
+    this.#wire = new Wire(guest.tls, new StreamWatch(this.#proven ? Infinity : 1, tell))
     if (rule?.do === 'half-open') this.#wire.cut()
     if (rule?.do === 'close-at-once') this.#wire.close(NOTHING)
     this.#session = performServerHandshake(this.#wire, {
@@ -264,13 +266,17 @@ export class ProviderConnection {
     verdict: RequestEntry['verdict'],
     answer: Pick<RequestEntry, 'status' | 'id' | 'reason'> = NO_ANSWER,
   ): void {
-    const headers: Record<string, string> = {}
-    for (const [name, value] of fields) {
-      const earlier = headers[name]
-      headers[name] = earlier === undefined ? value : `${earlier}, ${value}`
-    }
     const token = read.token ?? ''
-    this.#api.journal.addRequest({ connection: this.#number, stream, token, headers, payload, verdict, ...answer })
+    const connection = this.#number
+    this.#api.journal.addRequest(token, verdict, () => ({
+      connection,
+      stream,
+      token,
+      headers: joined(fields),
+      payload,
+      verdict,
+      ...answer,
+    }))
   }
 }
 
@@ -296,4 +302,13 @@ function pairs(flat: readonly string[]): (readonly [string, string])[] {
   const fields: (readonly [string, string])[] = []
   for (let index = 0; index + 1 < flat.length; index += 2) fields.push([flat[index] ?? '', flat[index + 1] ?? ''])
   return fields
+}
+
+function joined(fields: WholeRequest['fields']): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of fields) {
+    const earlier = headers[name]
+    headers[name] = earlier === undefined ? value : `${earlier}, ${value}`
+  }
+  return headers
 }

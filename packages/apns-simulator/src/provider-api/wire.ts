@@ -1,19 +1,25 @@
 import { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 
+import type { StreamWatch } from './stream-watch.ts'
+
 /**
  * What lies between TLS and HTTP/2. It can be cut, because the HTTP/2 above answers pings and says goodbye by itself,
  * which a connection that plays dead must not; and it takes last words, which then need not be what that HTTP/2 would say.
  */
 export class Wire extends Duplex {
   readonly #tls: TLSSocket
+  readonly #watch: StreamWatch
   #cut = false
 
-  constructor(tls: TLSSocket) {
+  constructor(tls: TLSSocket, watch: StreamWatch) {
     super()
     this.#tls = tls
+    this.#watch = watch
     tls.on('data', (chunk: Uint8Array) => {
-      if (!this.#cut && !this.push(chunk)) tls.pause()
+      if (this.#cut) return
+      watch.received(chunk)
+      if (!this.push(chunk)) tls.pause()
     })
     tls.on('end', () => {
       if (!this.#cut) this.push(null)
@@ -43,8 +49,12 @@ export class Wire extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: () => void): void {
-    if (this.#cut || chunk.length === 0) done()
-    else this.#tls.write(chunk, done)
+    if (this.#cut || chunk.length === 0) {
+      done()
+      return
+    }
+    this.#watch.sent(chunk)
+    this.#tls.write(chunk, done)
   }
 
   override _final(done: () => void): void {
