@@ -50,3 +50,9 @@ test('what is not open is not found', () => {
   streams.close(streams.find(stream))
   expect([streams.find(stream), streams.oldest(), streams.size]).toEqual([-1, -1, 0])
 })
+
+test('a GOAWAY that only announces another one, with the largest stream there can be, has none above it', () => {
+  const streams = new Streams()
+  streams.open({ token: 'ab', content }, call, 1, 1, 0)
+  expect([2 ** 31 - 1, 2 ** 31 - 2].map((last) => streams.above(last))).toEqual([[], []])
+})

@@ -69,7 +69,8 @@ export class Streams {
   /** All open streams above `last`, oldest first. */
   above(last: number): number[] {
     const found = [...this.#moved.keys()].filter((stream) => stream > last)
-    const from = Math.max(this.#oldest, last + 1) | 1
+    // `last` may be 2^31 - 1, which no bitwise operator takes one further.
+    const from = Math.max(this.#oldest, last + 1 + (last % 2))
     for (let stream = from; stream < this.next; stream += 2) {
       if (this.#numbers[(stream >>> 1) & MASK] === stream) found.push(stream)
     }
