@@ -144,6 +144,21 @@ describe('an answer is understood', () => {
     expect(server.connections.length).toBe(1)
   })
 
+  test('although its body never ends', async (context) => {
+    const server = await openRawServer(context, {
+      request: (connection, { stream, token }) => {
+        const body = Number.parseInt(token, 16) % 2 === 0
+        connection.write(headersFrames(stream, body ? GONE_BLOCK : OK))
+        if (body) connection.write(dataFrame(stream, GONE))
+      },
+    })
+    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 300 })
+    expect(tally(await outcomesOf(sender.send([range(0, 2)])))).toEqual({
+      accepted: 1,
+      'unregistered Unregistered': 1,
+    })
+  })
+
   test('although its connection ends before it does', async (context) => {
     const server = await openRawServer(context, {
       request: (connection, { stream }) => {

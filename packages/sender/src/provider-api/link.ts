@@ -423,6 +423,14 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
     this.streams.close(slot)
   }
 
+  /** Tells of an answer that has begun, and whose rest is not waited for any longer. Answers whether it has. */
+  completeAnswer(slot: number): boolean {
+    if (this.streams.status(slot) === 0) return false
+    this.#resetStream(this.streams.number(slot), HTTP2_ERROR.CANCEL)
+    this.#complete(slot)
+    return true
+  }
+
   /** Tells of the streams whose answer had begun when the connection ended. */
   completeAnswers(): void {
     for (const stream of this.#answers.keys()) this.#complete(this.streams.find(stream))

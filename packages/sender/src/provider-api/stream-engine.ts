@@ -390,6 +390,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     const part: Returned[] = []
     for (let slot = link.streams.oldest(); slot !== -1; slot = link.streams.oldest()) {
       if (link.streams.writtenAt(slot) + this.#options.requestTimeoutMs > now) break
+      if (link.completeAnswer(slot)) continue
       part.push(this.#returned(link, slot))
       link.cancel(slot)
     }
