@@ -79,10 +79,11 @@ test('--json: a mistyped flag is a problem object', async () => {
 })
 
 test('explain knows statuses by number and by name, whatever its case, and our own reasons', async () => {
-  const [byNumber, byName, own] = await Promise.all([
+  const [byNumber, byName, own, ofHttp] = await Promise.all([
     lhspn(['explain', '8']),
     lhspn(['explain', 'invalidtoken']),
     lhspn(['--json', 'explain', 'ConnectionLost']),
+    lhspn(['explain', '410']),
   ])
   expect(byNumber.stdout).toMatch(
     /^InvalidToken {2}status 8 of the gateway, about the token\n {2}what it means .+\n {2}what to do .+\n$/,
@@ -90,6 +91,19 @@ test('explain knows statuses by number and by name, whatever its case, and our o
   expect(byName).toEqual(byNumber)
   expect(objectsOf(own)).toEqual([
     { reason: 'ConnectionLost', about: 'unconfirmed', meaning: expect.any(String), remedy: expect.any(String) },
+  ])
+  expect(ofHttp).toMatchObject({ code: 2, stderr: expect.stringContaining('ExpiredToken, Unregistered') })
+})
+
+test('explain knows the reasons of the provider API; what both interfaces call the same is told twice', async () => {
+  const [unregistered, shutdown] = await Promise.all([
+    lhspn(['explain', 'Unregistered']),
+    lhspn(['--json', 'explain', 'shutdown']),
+  ])
+  expect(unregistered.stdout).toMatch(/^Unregistered {2}status 410 of the provider API, about the token\n/)
+  expect(objectsOf(shutdown)).toEqual([
+    expect.objectContaining({ reason: 'Shutdown', interface: 'gateway', status: 10, about: 'service' }),
+    expect.objectContaining({ reason: 'Shutdown', interface: 'provider-api', status: 503, about: 'service' }),
   ])
 })
 

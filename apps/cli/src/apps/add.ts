@@ -11,9 +11,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts'
 import { rowsOf } from './description.ts'
 
 /** The flags of `apps add`; each is the key of the `[[apps]]` block that it writes. */
-export type AddFlags = {
-  readonly [Key in Exclude<keyof AppConfig, 'topic' | 'passphrase' | 'trustedAttributes'>]?: string | undefined
-}
+export type AddFlags = { readonly [Key in keyof typeof FLAGS]?: string | undefined }
 
 const FLAGS = {
   certificate: '--certificate',
@@ -24,7 +22,7 @@ const FLAGS = {
   sandboxGateway: '--sandbox-gateway',
   sandboxFeedback: '--sandbox-feedback',
   ca: '--ca',
-} as const satisfies Record<keyof AddFlags, string>
+} as const satisfies Partial<Record<keyof AppConfig, string>>
 
 const SOON_MS = 30 * 86_400_000
 

@@ -6,8 +6,8 @@ import type { Audience } from '@lhspn/device-store'
 import type { Outcome } from '@lhspn/sender'
 import { openFeedback, type Service } from '@lhspn/service'
 
-import { findExplanation } from '../commands/explain.ts'
 import type { Context } from '../context.ts'
+import { explanationsOf } from '../explanation.ts'
 import { formatCount } from '../output.ts'
 import { SIMULATED_TOPIC, type SimulatedInstallation } from '../simulated-installation.ts'
 import { countFigures, type Figures, journalFromNow, must, refuseWrong } from './figures.ts'
@@ -222,7 +222,8 @@ export class DemoSteps {
   }
 
   async #explain(): Promise<void> {
-    const explanation = await findExplanation('ConnectionLost')
+    const [explanation] = explanationsOf('ConnectionLost')
+    if (explanation === undefined) throw new TypeError('a reason of our own must be explained')
     const { reason, meaning, remedy } = explanation
     await this.#tell({ step: 5, ...explanation }, [`  5 lhspn explain ${reason}: ${meaning}`, `      ${remedy}`])
   }

@@ -1,11 +1,11 @@
-import { ERROR_STATUSES, isErrorStatus } from '@lhspn/apns-protocol'
 import type { Push } from '@lhspn/dispatcher'
-import { type Outcome, OWN_REASONS, type OwnReason, type Reason } from '@lhspn/sender'
+import type { Outcome } from '@lhspn/sender'
 import type { Service } from '@lhspn/service'
 
 import { confirmCount, mayAsk } from '../confirmation.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode, exitCodeOf } from '../exit-code.ts'
+import { remedyOf } from '../explanation.ts'
 import type { Scope } from '../installation.ts'
 import type { Interruption } from '../interruption.ts'
 import { withService } from '../opened-service.ts'
@@ -174,16 +174,6 @@ async function printOutcomes(outcomes: readonly Outcome[], output: Output): Prom
       : [{ token: notification.token, outcome: kind, reason, status, attempts, remedy: remedyOf(reason, status) }],
   )
   await output.printJson(...lines)
-}
-
-function remedyOf(reason: Reason | undefined, status: number | undefined): string | undefined {
-  if (status !== undefined && isErrorStatus(status)) return ERROR_STATUSES[status].remedy
-  if (reason !== undefined && isOwnReason(reason)) return OWN_REASONS[reason].remedy
-  return Object.values(ERROR_STATUSES).find(({ name }) => name === reason)?.remedy
-}
-
-function isOwnReason(reason: Reason): reason is OwnReason {
-  return Object.hasOwn(OWN_REASONS, reason)
 }
 
 function isTooLarge(fault: unknown): boolean {
