@@ -25,6 +25,20 @@ test('a script that uses everything is taken as it is, its tokens as lowercase h
     barriers: false,
     feedback: [{ at: 1_700_000_000, token: TOKEN }],
     feedbackCutAt: 20,
+    provider: {
+      rules: [
+        { when: { token: TOKEN, nth: 1 }, times: 1, do: { status: 410, reason: 'Unregistered', timestamp: 1 } },
+        { when: { every: 10 }, do: { status: 429, reason: 'TooManyRequests', retryAfter: 3, delayMs: 5 } },
+        { when: { chance: 0.5 }, do: { status: 503, retryAfter: 'Wed, 21 Oct 2026 07:28:00 GMT' } },
+        { when: { connection: 2 }, do: { goaway: 'before', reason: 'Shutdown' } },
+        { when: { token: { startsWith: '0a' } }, do: { goaway: 'zero', text: 'bye', code: 7 } },
+        { when: {}, do: { reset: 8 } },
+        { when: {}, do: 'refuse-stream' },
+        { when: {}, do: 'silent-connection' },
+      ],
+      connections: [{ nth: { from: 2 }, do: 'half-open' }],
+      maxConcurrentStreams: 0,
+    },
   }
   expect(parseScript(structuredClone(script))).toEqual(script)
   expect(parseScript({ rules: [{ when: { token: `<${TOKEN.toUpperCase()}>` }, do: 'stall' }] })).toEqual({
@@ -75,6 +89,39 @@ test.for<{ script: unknown; pointers: readonly string[] }>([
     pointers: ['/feedback/0/at', '/feedback/0/token', '/feedback/1/token'],
   },
   { script: { feedbackCutAt: null }, pointers: ['/feedbackCutAt'] },
+  { script: { provider: [] }, pointers: ['/provider'] },
+  { script: { provider: { maxConcurrentStreams: -1 } }, pointers: ['/provider/maxConcurrentStreams'] },
+  {
+    script: { provider: { connections: [{ nth: 0, do: 'stall' }] } },
+    pointers: ['/provider/connections/0/nth', '/provider/connections/0/do'],
+  },
+  {
+    script: { provider: { rules: [{ when: { barrier: true }, do: 'stall' }] } },
+    pointers: ['/provider/rules/0/when/barrier', '/provider/rules/0/do'],
+  },
+  { script: { provider: { rules: [{ when: {}, do: {} }] } }, pointers: ['/provider/rules/0/do'] },
+  { script: { provider: { rules: [{ when: {}, do: null }] } }, pointers: ['/provider/rules/0/do'] },
+  { script: { provider: { rules: [{ when: {}, do: { reset: 0 } }] } }, pointers: ['/provider/rules/0/do/reset'] },
+  {
+    script: {
+      provider: {
+        rules: [{ when: {}, do: { status: 100, reason: 1, timestamp: -1, retryAfter: '\r\n', delayMs: 0.5 } }],
+      },
+    },
+    pointers: ['status', 'reason', 'timestamp', 'retryAfter', 'delayMs'].map((key) => `/provider/rules/0/do/${key}`),
+  },
+  {
+    script: { provider: { rules: [{ when: {}, do: { status: 410, timestamp: 1 } }] } },
+    pointers: ['/provider/rules/0/do/timestamp'],
+  },
+  {
+    script: { provider: { rules: [{ when: {}, do: { goaway: 'never', code: -1 } }] } },
+    pointers: ['/provider/rules/0/do/goaway', '/provider/rules/0/do/code'],
+  },
+  {
+    script: { provider: { rules: [{ when: {}, do: { goaway: 'this', reason: 'a', text: 'b' } }] } },
+    pointers: ['/provider/rules/0/do/text'],
+  },
 ])('$script is refused at $pointers', ({ script, pointers }) => {
   let thrown: unknown
   try {

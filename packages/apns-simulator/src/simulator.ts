@@ -137,7 +137,15 @@ function ownKey({ keyId, teamId, key }: SimulatorSigningKey): AcceptedKey {
   return { keyId, teamId, publicKey: key }
 }
 
-function checkOptions({ gatewayPort, feedbackPort, providerPort, seed, journal, environment }: SimulatorOptions): void {
+function checkOptions({
+  gatewayPort,
+  feedbackPort,
+  providerPort,
+  seed,
+  journal,
+  environment,
+  apps,
+}: SimulatorOptions): void {
   for (const [name, port] of Object.entries({ gatewayPort, feedbackPort, providerPort })) {
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
       throw invalidOption(name, port, 'a port from 0 to 65535, 0 for a free one')
@@ -147,6 +155,7 @@ function checkOptions({ gatewayPort, feedbackPort, providerPort, seed, journal, 
   if (journal !== undefined && journal !== 'full' && journal !== 'counts') {
     throw invalidOption('journal', journal, "'full' or 'counts'")
   }
+  if (apps !== undefined && (apps.length === 0 || apps.includes(''))) throw invalidOption('apps', apps, 'bundle ids')
   if (environment !== undefined && environment !== 'production' && environment !== 'sandbox') {
     throw invalidOption('environment', environment, "'production' or 'sandbox'")
   }

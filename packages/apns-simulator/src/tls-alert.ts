@@ -9,9 +9,9 @@ import type { Certificates } from './certificates.ts'
  * Ends a handshake as a server does that will not have the client's certificate: with the fatal alert
  * "certificate revoked", where the client has sent its certificate. Node cannot do this by itself (it closes without an
  * alert), so the alert's record is made here: in the clear under TLS 1.2, encrypted under TLS 1.3 (RFC 8446), where the
- * client already takes the connection for open.
+ * client already takes the connection for open. `protocols`: what it agrees to by ALPN.
  */
-export function refuseCertificate(raw: Socket, certificates: Certificates): void {
+export function refuseCertificate(raw: Socket, certificates: Certificates, protocols: readonly string[] = []): void {
   let serverSecret: Buffer | undefined
   let serverHasSpoken = false
   const wire = new Duplex({
@@ -24,6 +24,7 @@ export function refuseCertificate(raw: Socket, certificates: Certificates): void
   const handshake = new TLSSocket(wire, {
     isServer: true,
     requestCert: true,
+    ...(protocols.length > 0 ? { ALPNProtocols: [...protocols] } : {}),
     secureContext: createSecureContext({ ...certificates.server, ca: certificates.ca, ciphers: CIPHERS }),
   })
   const end = () => {

@@ -22,6 +22,8 @@ export class ProviderClient {
   readonly #authorization: string
   /** GOAWAYs that came: error code, last stream, debug data. */
   readonly goaways: (readonly [number, number, string])[] = []
+  /** Limits of open streams as they were announced. */
+  readonly limits: (number | undefined)[] = []
   readonly closed: Promise<unknown>
 
   constructor(simulator: Simulator, options: SecureClientSessionOptions = {}) {
@@ -32,20 +34,16 @@ export class ProviderClient {
       ...options,
     })
     this.session.on('error', () => {})
+    this.session.on('remoteSettings', ({ maxConcurrentStreams }) => this.limits.push(maxConcurrentStreams))
     this.session.on('goaway', (code: number, last: number, debug?: Uint8Array) =>
       this.goaways.push([code, last, Buffer.from(debug ?? []).toString()]),
     )
     this.closed = new Promise((resolve) => this.session.on('close', () => resolve(undefined)))
   }
 
-  /** The most streams that the simulator allows, as last announced. */
-  get limit(): number | undefined {
-    return this.session.remoteSettings.maxConcurrentStreams
-  }
-
   /** Resolves when the simulator allows so many streams. */
   async allowed(limit: number): Promise<void> {
-    while (this.limit !== limit) await once(this.session, 'remoteSettings')
+    while (this.limits.at(-1) !== limit) await once(this.session, 'remoteSettings')
   }
 
   /** Sends one request; headers given as undefined are left out. */

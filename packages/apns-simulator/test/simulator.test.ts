@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { connect, createServer } from 'node:net'
 
 import { expect, test } from 'vitest'
@@ -5,9 +6,20 @@ import { expect, test } from 'vitest'
 import { startSimulator, type SimulatorOptions } from '../src/index.ts'
 import { connectTo, converse, BARRIER, THREE } from './raw-client.ts'
 
+const KEY = { keyId: 'AAAAAAAAAA', teamId: 'TEAMTEAMTE' }
+const RSA = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString()
+
 test.for<{ options: SimulatorOptions; code: string }>([
   { options: { gatewayPort: 65_536 }, code: 'invalid-options' },
   { options: { feedbackPort: -1 }, code: 'invalid-options' },
+  { options: { providerPort: 0.5 }, code: 'invalid-options' },
+  { options: { environment: 'test' as 'sandbox' }, code: 'invalid-options' },
+  { options: { apps: [] }, code: 'invalid-options' },
+  { options: { signingKeys: [{ ...KEY, publicKey: 'none' }] }, code: 'invalid-options' },
+  { options: { signingKeys: [{ ...KEY, publicKey: RSA }] }, code: 'invalid-options' },
+  { options: { signingKeys: [{ ...KEY, keyId: 'short', publicKey: RSA }] }, code: 'invalid-options' },
   { options: { seed: 0.5 }, code: 'invalid-options' },
   { options: { journal: 'none' as 'full' }, code: 'invalid-options' },
   { options: { script: { rules: [{ when: {}, do: 'vanish' as 'close' }] } }, code: 'invalid-script' },
@@ -19,7 +31,7 @@ test('a port that is taken is named, and nothing stays open', async () => {
   const taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   const { port } = taken.address() as { port: number }
-  for (const options of [{ gatewayPort: port }, { feedbackPort: port }]) {
+  for (const options of [{ gatewayPort: port }, { feedbackPort: port }, { providerPort: port }]) {
     await expect(startSimulator(options)).rejects.toMatchObject({
       code: 'cannot-listen',
       message: expect.stringContaining(String(port)),

@@ -158,7 +158,7 @@ export class ProviderConnection {
         this.#lastStream = 0
         this.#endWhen(
           () => this.#written(),
-          () => this.#wire.cut(),
+          () => this.#wire.cutWhenWritten(),
         )
         return
       case 'close':
@@ -203,29 +203,28 @@ export class ProviderConnection {
     journal.changed()
   }
 
-  /** Once what is owed to the streams up to the last one is written, closes. */
-  #goAway({ goaway, reason, text, code = 0 }: Goaway, last: number): void {
-    const debug = reason === undefined ? Buffer.from(text ?? '') : renderErrorBody(reason)
-    const frame = new Uint8Array(FRAME_HEADER_BYTES + 8 + debug.length)
+  /** Once all that was decided before is written, says GOAWAY; once the rest is that streams up to the last one are owed, closes. */
+  #goAway({ goaway, reason, text, code = 0 }: Goaway, highest: number): void {
+    const last = goaway === 'zero' ? 0 : highest
+    this.#lastStream = last
     if (goaway === 'zero') {
-      this.#lastStream = 0
       for (const delayed of this.#answering.values()) {
         clearTimeout(delayed?.timer)
         delayed?.write()
       }
-      encodeGoaway(frame, 0, 0, code, debug)
-      this.#endWhen(
-        () => this.#written(),
-        () => this.#wire.close(frame),
-      )
-      return
     }
-    this.#lastStream = last
+    const debug = reason === undefined ? Buffer.from(text ?? '') : renderErrorBody(reason)
+    const frame = new Uint8Array(FRAME_HEADER_BYTES + GOAWAY_BYTES + debug.length)
     encodeGoaway(frame, 0, last, code, debug)
-    this.#wire.write(frame)
     this.#endWhen(
-      () => this.#answering.size === 0 && [...this.#arriving].every((stream) => streamId(stream) > last),
-      () => this.#wire.close(NOTHING),
+      () => this.#written(),
+      () => {
+        this.#wire.write(frame)
+        this.#endWhen(
+          () => this.#answering.size === 0 && [...this.#arriving].every((stream) => streamId(stream) > last),
+          () => this.#wire.close(NOTHING),
+        )
+      },
     )
   }
 
@@ -284,6 +283,8 @@ export class ProviderConnection {
 const SETTINGS = { headerTableSize: 4096, initialWindowSize: 65_535, maxFrameSize: 16_384, maxHeaderListSize: 8000 }
 /** Enough for thousands of streams with the largest payload; the default would refuse some of a thousand. */
 const SESSION_MEGABYTES = 256
+/** Last stream and error code, before the debug data. */
+const GOAWAY_BYTES = 8
 const OK = 200
 const FORBIDDEN = 403
 const TAKEN: ProviderAnswer = { status: OK }

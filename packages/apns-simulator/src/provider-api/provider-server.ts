@@ -48,7 +48,7 @@ export class ProviderServer {
       })
       journal.changed()
       if (rule?.do === 'refuse') raw.resetAndDestroy()
-      else if (rule?.do === 'tls-alert') refuseCertificate(raw, certificates)
+      else if (rule?.do === 'tls-alert') refuseCertificate(raw, certificates, ['h2'])
       else
         proceed((guest) => {
           const connection = new ProviderConnection(guest, number, rule, this.#api)

@@ -27,9 +27,15 @@ export class Wire extends Duplex {
     tls.on('close', () => this.destroy())
   }
 
-  /** Once all that was written is with the kernel, reads and throws away what comes from either side. */
+  /** From now on reads and throws away what comes from either side. */
   cut(): void {
-    this.write(NOTHING, () => this.#cutNow())
+    this.#cut = true
+    this.#tls.resume()
+  }
+
+  /** The same once all that was written is with the kernel. */
+  cutWhenWritten(): void {
+    this.write(NOTHING, () => this.cut())
   }
 
   /**
@@ -38,7 +44,7 @@ export class Wire extends Duplex {
    */
   close(frames: Uint8Array): void {
     this.write(frames, () => {
-      this.#cutNow()
+      this.cut()
       this.#tls.on('end', () => this.#tls.destroy())
       this.#tls.end()
     })
@@ -60,11 +66,6 @@ export class Wire extends Duplex {
   override _final(done: () => void): void {
     if (!this.#cut) this.#tls.end()
     done()
-  }
-
-  #cutNow(): void {
-    this.#cut = true
-    this.#tls.resume()
   }
 }
 
