@@ -61,8 +61,8 @@ interface CommonOptions {
 /** Notifications that may be unsettled on one connection to a gateway. */
 const WINDOW = 16_384
 const HTTPS_PORT = 443
-/** Apple, Sending notification requests to APNs. */
-const PROVIDERS = { production: 'api.push.apple.com', sandbox: 'api.sandbox.push.apple.com' } as const
+/** Hosts of Apple's provider API (Apple, Sending notification requests to APNs). */
+export const PROVIDERS = { production: 'api.push.apple.com', sandbox: 'api.sandbox.push.apple.com' } as const
 const DEFAULTS = {
   connections: 4,
   connectionsPerSecond: 4,
