@@ -10,21 +10,21 @@ const CHECK_MS = 3000
  * @param isDraining whether the program is about to end
  */
 export function createOps(
-  service: Pick<Service, 'checkDatabase' | 'gateways' | 'log'>,
+  service: Pick<Service, 'checkDatabase' | 'senders' | 'log'>,
   isDraining: () => boolean,
 ): Hono {
   const app = new Hono()
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
-    const gateways = service.gateways()
-    if (isDraining()) return c.json({ status: 'draining', gateways }, 503)
+    const senders = service.senders()
+    if (isDraining()) return c.json({ status: 'draining', senders }, 503)
     try {
       await inTime(service.checkDatabase())
-      return c.json({ status: 'ready', database: 'ok', gateways })
+      return c.json({ status: 'ready', database: 'ok', senders })
     } catch (error) {
       service.log.warn({ err: error }, 'not ready: the database does not answer')
       return c.json(
-        { status: 'unavailable', database: error instanceof Error ? error.message : 'failed', gateways },
+        { status: 'unavailable', database: error instanceof Error ? error.message : 'failed', senders },
         503,
       )
     }

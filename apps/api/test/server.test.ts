@@ -30,7 +30,11 @@ test('health is told on a listener of its own, without keys', async () => {
   const ready = await fetch(`${ops}/readyz`)
   expect([ready.status, await ready.json()]).toEqual([
     200,
-    { status: 'ready', database: 'ok', gateways: [{ app: APP, environment: 'production', state: 'unused' }] },
+    {
+      status: 'ready',
+      database: 'ok',
+      senders: [{ app: APP, environment: 'production', interface: 'gateway', state: 'unused' }],
+    },
   ])
   expect((await fetch(`${ops}/v1/devices`)).status).toBe(404)
   expect((await api.get('/healthz')).status).toBe(404)
@@ -43,7 +47,7 @@ test('it is not ready while the database cannot take registrations, and is again
   const away = await fetch(`${api.server.opsUrl}/readyz`)
   expect([away.status, await away.json()]).toEqual([
     503,
-    { status: 'unavailable', database: 'no connection', gateways: [] },
+    { status: 'unavailable', database: 'no connection', senders: [] },
   ])
   expect((await fetch(`${api.server.opsUrl}/healthz`)).status).toBe(200)
   api.service.checkDatabase = checkDatabase

@@ -1,48 +1,76 @@
-import { type Environment, ENVIRONMENTS, readCertificate } from './apps.ts'
-import type { AppConfig } from './config.ts'
+import type { Credentials } from '@lhspn/sender'
+
+import {
+  type AppConfig,
+  credentialKeyOf,
+  type Environment,
+  ENVIRONMENT_KEYS,
+  ENVIRONMENTS,
+  type Interface,
+  interfaceOf,
+} from './app-config.ts'
+import { readCertificate, readCredentials, serverOf } from './apps.ts'
 
 /** An app as people and programs may see it; nothing in it is secret. */
 export interface AppDescription {
   readonly topic: string
-  /** Only those that have a server. */
+  /** Only those in which it can be served. */
   readonly environments: Readonly<Partial<Record<Environment, EnvironmentDescription>>>
 }
 
 export interface EnvironmentDescription {
-  readonly interface: 'gateway'
-  readonly credential: 'certificate'
-  /** Absent where the certificate cannot be used. */
+  readonly interface: Interface
+  readonly credential: 'key' | 'certificate'
+  /** Of a key. */
+  readonly keyId?: string
+  /** Of a certificate. Absent where it cannot be used. */
   readonly expiresAt?: Date
-  /** Why the certificate cannot be used; may name a file. */
+  /** Why the credential cannot be used; may name a file. */
   readonly fault?: string
+  /** HOST or HOST:PORT; only on the provider API. */
+  readonly provider?: string
   /** HOST:PORT */
   readonly gateway?: string
   readonly feedback?: string
 }
 
-/** Describes an app, with what its certificates themselves say. Reads them anew. */
+/** Describes an app, with what its keys and certificates themselves say. Reads them anew. */
 export async function describeApp(app: AppConfig): Promise<AppDescription> {
   const environments: Partial<Record<Environment, EnvironmentDescription>> = {}
   for (const environment of ENVIRONMENTS) {
-    const isSandbox = environment === 'sandbox'
-    const gateway = isSandbox ? app.sandboxGateway : app.gateway
-    const feedback = isSandbox ? app.sandboxFeedback : app.feedback
-    if (gateway === undefined && feedback === undefined) continue
-    environments[environment] = {
-      interface: 'gateway',
-      credential: 'certificate',
-      ...(await expiryOf(app, environment)),
-      ...(gateway !== undefined && { gateway }),
-      ...(feedback !== undefined && { feedback }),
-    }
+    const over = interfaceOf(app, environment)
+    if (over !== undefined) environments[environment] = await describe(app, environment, over)
   }
   return { topic: app.topic, environments }
 }
 
-async function expiryOf(app: AppConfig, environment: Environment): Promise<{ expiresAt: Date } | { fault: string }> {
+async function describe(app: AppConfig, environment: Environment, over: Interface): Promise<EnvironmentDescription> {
+  if (over === 'gateway') {
+    const names = ENVIRONMENT_KEYS[environment]
+    const [gateway, feedback] = [app[names.gateway], app[names.feedback]]
+    return {
+      interface: over,
+      credential: 'certificate',
+      ...(await stateOf(() => readCertificate(app, environment))),
+      ...(gateway !== undefined && { gateway }),
+      ...(feedback !== undefined && { feedback }),
+    }
+  }
+  const name = credentialKeyOf(app, environment)
+  const keyId = name === 'key' || name === 'sandboxKey' ? app[`${name}Id`] : undefined
+  return {
+    interface: over,
+    credential: keyId === undefined ? 'certificate' : 'key',
+    ...(keyId !== undefined && { keyId }),
+    ...(await stateOf(() => readCredentials(app, environment))),
+    provider: serverOf(app, environment, 'provider'),
+  }
+}
+
+async function stateOf(read: () => Promise<Credentials>): Promise<{ expiresAt?: Date } | { fault: string }> {
   try {
-    const { expiresAt } = await readCertificate(app, environment)
-    return { expiresAt }
+    const credentials = await read()
+    return 'expiresAt' in credentials ? { expiresAt: credentials.expiresAt } : {}
   } catch (error) {
     return { fault: error instanceof Error ? error.message : String(error) }
   }

@@ -1,21 +1,31 @@
 import { readFile } from 'node:fs/promises'
 
 import type { FeedbackTuple } from '@lhspn/apns-protocol'
-import { type Certificate, openCertificate, readFeedback, Sender, type SenderEvent } from '@lhspn/sender'
+import {
+  type Certificate,
+  type Credentials,
+  openCertificate,
+  openSigningKey,
+  PROVIDERS,
+  readFeedback,
+  Sender,
+  type SenderEvent,
+  type SenderOptions,
+  type SigningKey,
+} from '@lhspn/sender'
 
-import { type AppConfig, type Config, isPem } from './config.ts'
+import {
+  type AppConfig,
+  credentialKeyOf,
+  type Environment,
+  ENVIRONMENT_KEYS,
+  interfaceOf,
+  isPem,
+  speaksToGateways,
+} from './app-config.ts'
+import type { Config } from './config.ts'
 import { ServiceError } from './errors.ts'
 import { didYouMean } from './nearest.ts'
-
-/** The two worlds of APNs. A device token is good in one of them. */
-export const ENVIRONMENTS = ['production', 'sandbox'] as const
-export type Environment = (typeof ENVIRONMENTS)[number]
-
-/** The keys of an `[[apps]]` block that say where an environment's servers are. */
-const SERVER_KEYS = {
-  production: { gateway: 'gateway', feedback: 'feedback' },
-  sandbox: { gateway: 'sandboxGateway', feedback: 'sandboxFeedback' },
-} as const satisfies Record<Environment, { gateway: keyof AppConfig; feedback: keyof AppConfig }>
 
 /**
  * Which app is meant. The only one may be left out.
@@ -40,20 +50,31 @@ export function findApp({ apps, file }: Pick<Config, 'apps' | 'file'>, topic: st
 }
 
 /**
- * Reads the certificate of an app. `sandboxCertificate` serves the sandbox where there is one; else `certificate`
- * serves both environments, as Apple's universal certificates do.
+ * Reads what an app proves itself with in an environment. `sandboxKey` or `sandboxCertificate` serve the sandbox where
+ * there is one; else `key` or `certificate` serves both environments.
  * @throws ServiceError `app-not-configured`, `unreadable-file`; SenderError `invalid-credentials`
  */
-export async function readCertificate(app: AppConfig, environment: Environment): Promise<Certificate> {
-  const source = (environment === 'sandbox' ? app.sandboxCertificate : undefined) ?? app.certificate
-  if (source === undefined) throw notConfigured(app, environment, 'certificate', 'certificate')
-  const bytes = isPem(source) ? new TextEncoder().encode(source) : await read(source)
-  return openCertificate(bytes, await readPassphrase(app))
+export async function readCredentials(app: AppConfig, environment: Environment): Promise<Credentials> {
+  const name = credentialKeyOf(app, environment)
+  if (name === undefined) throw notConfigured(app, environment, 'credentials', 'key (with teamId) or certificate')
+  if (name === 'certificate' || name === 'sandboxCertificate') return openCertificateOf(app, name)
+  return openKeyOf(app, name)
 }
 
 /**
- * Opens a sender for one app in one environment. Whoever opens it closes it.
+ * Reads the certificate that an app shows to its gateway and feedback service.
  * @throws ServiceError `app-not-configured`, `unreadable-file`; SenderError `invalid-credentials`
+ */
+export async function readCertificate(app: AppConfig, environment: Environment): Promise<Certificate> {
+  const own = ENVIRONMENT_KEYS[environment].certificate
+  const name = app[own] === undefined ? 'certificate' : own
+  if (app[name] === undefined) throw notConfigured(app, environment, 'certificate', 'certificate')
+  return openCertificateOf(app, name)
+}
+
+/**
+ * Opens a sender for one app in one environment, over the interface that it has there. Whoever opens it closes it.
+ * @throws ServiceError `app-not-configured`, `unreadable-file`; SenderError `invalid-credentials`, `invalid-options`
  */
 export async function openSender(
   config: Pick<Config, 'sender'>,
@@ -61,9 +82,30 @@ export async function openSender(
   environment: Environment,
   onEvent?: (event: SenderEvent) => void,
 ): Promise<Sender> {
-  const gateway = serverOf(app, environment, 'gateway')
-  const credentials = await readCertificate(app, environment)
-  return new Sender({ ...config.sender, gateway, credentials, ...(await trustOf(app)), ...(onEvent && { onEvent }) })
+  const over = interfaceOf(app, environment)
+  if (over === undefined) throw unreachable(app, environment)
+  const { quietTimeMs, assumeAccepted, proxy, ...settings } = config.sender
+  const server: SenderOptions =
+    over === 'gateway'
+      ? {
+          gateway: serverOf(app, environment, 'gateway'),
+          credentials: await readCertificate(app, environment),
+          quietTimeMs,
+          assumeAccepted,
+        }
+      : {
+          app: app.topic,
+          environment,
+          provider: serverOf(app, environment, 'provider'),
+          credentials: await readCredentials(app, environment),
+        }
+  return new Sender({
+    ...settings,
+    ...server,
+    ...(await trustOf(app)),
+    ...(proxy !== undefined && { proxy }),
+    ...(onEvent && { onEvent }),
+  })
 }
 
 /**
@@ -82,21 +124,42 @@ export async function* openFeedback(
   yield* readFeedback({ feedback, credentials, timeoutMs, ...(await trustOf(app)), ...(signal && { signal }) })
 }
 
+const SERVER_NAMES = { provider: 'provider API', gateway: 'gateway', feedback: 'feedback service' } as const
+
 /**
- * Where the gateway or the feedback service of an environment listens, as HOST:PORT.
+ * Where a server of an environment listens: HOST:PORT of a gateway or a feedback service; HOST or HOST:PORT of the
+ * provider API, which is Apple's unless the app names another.
  * @throws ServiceError `app-not-configured`
  */
-export function serverOf(app: AppConfig, environment: Environment, server: 'gateway' | 'feedback'): string {
-  const key = SERVER_KEYS[environment][server]
-  const address = app[key]
-  if (address === undefined)
-    throw notConfigured(app, environment, server === 'gateway' ? server : 'feedback service', key)
+export function serverOf(
+  app: AppConfig,
+  environment: Environment,
+  server: 'provider' | 'gateway' | 'feedback',
+): string {
+  const name = ENVIRONMENT_KEYS[environment][server]
+  const address = app[name] ?? (server === 'provider' ? PROVIDERS[environment] : undefined)
+  if (address === undefined) throw notConfigured(app, environment, SERVER_NAMES[server], name)
   return address
 }
 
-async function trustOf(app: AppConfig): Promise<{ ca?: string }> {
+/** The authority that an app trusts instead of the system's. @throws ServiceError `unreadable-file` */
+export async function trustOf(app: AppConfig): Promise<{ ca?: string }> {
   if (app.ca === undefined) return {}
   return { ca: isPem(app.ca) ? app.ca : (await read(app.ca)).toString('utf8') }
+}
+
+async function openCertificateOf(app: AppConfig, name: 'certificate' | 'sandboxCertificate'): Promise<Certificate> {
+  return openCertificate(await contentOf(app[name] ?? ''), await readPassphrase(app))
+}
+
+async function openKeyOf(app: AppConfig, name: 'key' | 'sandboxKey'): Promise<SigningKey> {
+  const { teamId = '' } = app
+  return openSigningKey(await contentOf(app[name] ?? ''), { keyId: app[`${name}Id`] ?? '', teamId })
+}
+
+/** Of the file, or the PEM text that stands in its place. */
+async function contentOf(source: string): Promise<Uint8Array> {
+  return isPem(source) ? new TextEncoder().encode(source) : read(source)
 }
 
 async function readPassphrase(app: AppConfig): Promise<string | undefined> {
@@ -113,6 +176,14 @@ async function read(path: string): Promise<Buffer> {
       cause: error,
     })
   }
+}
+
+/** Neither a gateway nor credentials for the provider API. */
+function unreachable(app: AppConfig, environment: Environment): ServiceError {
+  const { gateway } = ENVIRONMENT_KEYS[environment]
+  return speaksToGateways(app)
+    ? notConfigured(app, environment, 'gateway', gateway)
+    : notConfigured(app, environment, 'credentials', 'key (with teamId) or certificate')
 }
 
 function notConfigured(app: AppConfig, environment: Environment, what: string, key: string): ServiceError {

@@ -20,6 +20,11 @@ function faultsOf(sources: ConfigSources): string[] {
   }
 }
 
+/** A file with one app. */
+function app(...lines: string[]): string {
+  return ['[[apps]]', 'topic = "a.b"', ...lines].join('\n')
+}
+
 function settingOf(sources: ConfigSources, key: string): string {
   const setting = parseConfig(sources).settings.find((candidate) => candidate.key === key)
   return `${setting?.value} ${setting?.origin} ${setting?.from ?? '-'}`
@@ -44,6 +49,7 @@ test('without any source the defaults hold', () => {
       connectionsPerSecond: 4,
       quietTimeMs: 3000,
       assumeAccepted: false,
+      proxy: undefined,
     },
     log: { level: 'info', format: 'auto' },
     apps: [],
@@ -140,8 +146,8 @@ test.for<[name: string, sources: ConfigSources, ...faults: string[]]>([
   ],
   [
     'an unknown variable of a known section',
-    { variables: { LHSPN_SENDER_X: '3' } },
-    'LHSPN_SENDER_X: no such variable',
+    { variables: { LHSPN_SENDER_COLOUR_OF_THINGS: '3' } },
+    'LHSPN_SENDER_COLOUR_OF_THINGS: no such variable',
   ],
   [
     'a bad value in a variable',
@@ -180,6 +186,71 @@ test.for<[name: string, sources: ConfigSources, ...faults: string[]]>([
       text: '[[apps]]\ntopic = "a.b"\npassphraseFile = "p"',
     },
     'apps[0].passphraseFile: a passphrase is given too; only one of both may be',
+  ],
+  [
+    'a signing key without a team',
+    { text: app('key = "AuthKey_ABC123DEFG.p8"') },
+    'apps[0].teamId: missing; it stands in the membership details of the developer account',
+  ],
+  [
+    'a team without a signing key',
+    { text: app('teamId = "DEF123GHIJ"', 'certificate = "push.pem"') },
+    'apps[0].teamId: is for a signing key, and there is none; give key, or leave it out',
+  ],
+  [
+    'a team id that is none, without a word about what follows from it',
+    { text: app('teamId = "def"', 'key = "AuthKey_ABC123DEFG.p8"') },
+    'apps[0].teamId: must be a team id, ten capital letters and digits, not "def"',
+  ],
+  [
+    'a key id that nobody says',
+    { text: app('teamId = "DEF123GHIJ"', 'key = "push.p8"') },
+    'apps[0].keyId: missing; only a file with the name that Apple gave it, AuthKey_<key id>.p8, says it itself',
+  ],
+  [
+    'a key id that the file contradicts',
+    { text: app('teamId = "DEF123GHIJ"', 'key = "AuthKey_ABC123DEFG.p8"', 'keyId = "ABC123DEFH"') },
+    'apps[0].keyId: must be "ABC123DEFG", as the name of key says, not "ABC123DEFH"',
+  ],
+  [
+    'a key id that is the team id',
+    { text: app('teamId = "ABC123DEFG"', 'key = "AuthKey_ABC123DEFG.p8"') },
+    'apps[0].teamId: is "ABC123DEFG", which is the id of key; the team has another',
+  ],
+  [
+    'a key id without a key',
+    { text: app('sandboxKeyId = "ABC123DEFG"') },
+    'apps[0].sandboxKeyId: is the id of a signing key, and there is no sandboxKey',
+  ],
+  [
+    'a signing key beside a certificate',
+    { text: app('teamId = "DEF123GHIJ"', 'key = "AuthKey_ABC123DEFG.p8"', 'certificate = "push.pem"') },
+    'apps[0].certificate: key is given too; only one of both may be',
+  ],
+  [
+    'a signing key for a binary gateway',
+    { text: app('teamId = "DEF123GHIJ"', 'key = "AuthKey_ABC123DEFG.p8"', 'gateway = "h:1"') },
+    'apps[0].key: a binary gateway takes no signing key, and gateway is given; give certificate instead of it',
+  ],
+  [
+    'a signing key that only a binary gateway of the sandbox could use',
+    { text: app('teamId = "DEF123GHIJ"', 'key = "AuthKey_ABC123DEFG.p8"', 'sandboxFeedback = "h:1"') },
+    'apps[0].key: a binary gateway takes no signing key, and sandboxFeedback is given; give sandboxCertificate',
+  ],
+  [
+    'a provider API beside a binary gateway',
+    { text: app('certificate = "push.pem"', 'sandboxProvider = "h"', 'sandboxGateway = "h:1"') },
+    'apps[0].sandboxProvider: sandboxGateway is given too, and belongs to the binary interface; only one of both may be',
+  ],
+  [
+    'a provider API with a path',
+    { text: app('provider = "https://h/3"') },
+    'apps[0].provider: must be HOST or HOST:PORT, not "https://h/3"',
+  ],
+  [
+    'a proxy that is no http://, without its password',
+    { text: '[sender]\nproxy = "https://user:hu@sh@proxy:3128"' },
+    'sender.proxy: must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, special characters percent-encoded, not "https://[redacted]@proxy:3128"',
   ],
   [
     'a database of another kind',
@@ -284,6 +355,43 @@ test('secrets of the database and the admin key reach the program, and nobody wh
   expect([database.url, database.password, adminKey]).toEqual(Object.values(variables))
   const shown = settings.filter(({ origin }) => origin === 'environment').map(({ value }) => value)
   expect(shown).toEqual(['mysql://lhspn:[redacted]@db.internal/push', '[redacted]', '[redacted]'])
+})
+
+test('the proxy reaches the program whole, and people without its user and password', () => {
+  const variables = { LHSPN_SENDER_PROXY: 'http://user:hush@proxy.internal:3128' }
+  expect(parseConfig({ variables }).sender.proxy).toBe(variables.LHSPN_SENDER_PROXY)
+  expect(settingOf({ variables }, 'sender.proxy')).toBe(
+    'http://[redacted]@proxy.internal:3128 environment LHSPN_SENDER_PROXY',
+  )
+})
+
+test('a signing key is known by the name that Apple gave its file, or by keyId', () => {
+  const text = app('teamId = "DEF123GHIJ"', 'key = "keys/AuthKey_ABC123DEFG.p8"', 'sandboxKey = "sandbox.p8"')
+  const { apps } = parseConfig({ text: `${text}\nsandboxKeyId = "SBX123DEFG"`, file })
+  expect(apps).toEqual([
+    {
+      topic: 'a.b',
+      teamId: 'DEF123GHIJ',
+      key: '/etc/lhspn/keys/AuthKey_ABC123DEFG.p8',
+      keyId: 'ABC123DEFG',
+      sandboxKey: '/etc/lhspn/sandbox.p8',
+      sandboxKeyId: 'SBX123DEFG',
+    },
+  ])
+})
+
+test.for<[what: string, key: Record<string, string>, stored: string, keyId: string]>([
+  ['as a file', { LHSPN_APP_KEY_FILE: 'AuthKey_ABC123DEFG.p8' }, resolve('AuthKey_ABC123DEFG.p8'), 'ABC123DEFG'],
+  [
+    'as its text',
+    { LHSPN_APP_KEY: '-----BEGIN PRIVATE KEY-----', LHSPN_APP_KEY_ID: 'ABC123DEFG' },
+    '-----BEGIN PRIVATE KEY-----',
+    'ABC123DEFG',
+  ],
+])('the environment alone may configure an app with a signing key, %s', ([, given, key, keyId]) => {
+  const variables = { LHSPN_APP_TOPIC: 'a.b', LHSPN_APP_TEAM_ID: 'DEF123GHIJ', ...given }
+  expect(parseConfig({ variables }).apps).toEqual([{ topic: 'a.b', teamId: 'DEF123GHIJ', key, keyId }])
+  expect(parseConfig({ variables }).settings.some(({ value }) => String(value).includes('BEGIN'))).toBe(false)
 })
 
 test('a list is an array in the file, and has commas in a variable', () => {

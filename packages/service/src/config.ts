@@ -1,11 +1,9 @@
 import { dirname, resolve } from 'node:path'
 
+import { type AppConfig, isPem, readApp } from './app-config.ts'
 import { type ConfigFault, ServiceError } from './errors.ts'
-import type { Given, GivenApp, GivenKeys, Origin } from './given.ts'
+import type { Given, GivenKeys, Origin } from './given.ts'
 import {
-  APP_KEYS,
-  type AppKey,
-  isAppKey,
   isConfigKey,
   type ConfigKey,
   type Key,
@@ -69,30 +67,14 @@ export interface Config {
     readonly quietTimeMs: number
     /** Whether silence counts as acceptance at such a gateway. */
     readonly assumeAccepted: boolean
+    /** `http://…`, which connections to APNs are made through. May hold a password. */
+    readonly proxy: string | undefined
   }
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   /** In the order of the file; topics are unique. */
   readonly apps: readonly AppConfig[]
   /** Each key with its value and origin, for people. Secrets are redacted. */
   readonly settings: readonly Setting[]
-}
-
-/** One `[[apps]]` block. Paths are absolute; `certificate`, `sandboxCertificate` and `ca` may hold PEM text instead. */
-export interface AppConfig {
-  /** The bundle id: the app's name everywhere. */
-  readonly topic: string
-  readonly certificate?: string
-  readonly sandboxCertificate?: string
-  readonly passphrase?: string
-  readonly passphraseFile?: string
-  /** Addresses are HOST:PORT. */
-  readonly gateway?: string
-  readonly feedback?: string
-  readonly sandboxGateway?: string
-  readonly sandboxFeedback?: string
-  readonly ca?: string
-  /** Keys of attributes that only `send` and `admin` keys may write. */
-  readonly trustedAttributes?: readonly string[]
 }
 
 /** One line of `lhspn config`. */
@@ -161,6 +143,7 @@ export function parseConfig(sources: ConfigSources = {}): Config {
     connectionsPerSecond: value('sender.connectionsPerSecond'),
     quietTimeMs: value('sender.quietTime'),
     assumeAccepted: value('sender.assumeAccepted'),
+    proxy: value('sender.proxy'),
   }
   const dispatcher = {
     chunkSize: value('dispatcher.chunkSize'),
@@ -170,7 +153,14 @@ export function parseConfig(sources: ConfigSources = {}): Config {
   const rateLimit = { register: value('rateLimit.register'), api: value('rateLimit.api') }
   const log = { level: value('log.level'), format: value('log.format') }
   const adminKey = value('adminKey')
-  const apps = blocks.map((block, index) => readApp(block, index, settings, faults))
+  const apps = blocks.map((block, index) =>
+    readApp(
+      block,
+      index,
+      (name, entry, given) => absolute(entry, check(name, entry, given, settings, faults), given),
+      faults,
+    ),
+  )
   for (const [index, { topic }] of apps.entries()) {
     const first = apps.findIndex((app) => app.topic === topic)
     if (first === index || topic === '') continue
@@ -200,11 +190,6 @@ type MaybeAbsent<Name extends ConfigKey> = (typeof KEYS)[Name] extends { readonl
   ? never
   : undefined
 
-/** Whether a value is PEM text itself, not the path of a file. */
-export function isPem(value: string): boolean {
-  return value.includes('-----BEGIN ')
-}
-
 /** The endpoint serves one app; the only one need not be named. */
 function checkLegacy(legacy: Config['legacy'], apps: readonly AppConfig[], faults: ConfigFault[]): void {
   const { enabled, app } = legacy
@@ -217,27 +202,10 @@ function checkLegacy(legacy: Config['legacy'], apps: readonly AppConfig[], fault
   }
 }
 
-function readApp(block: GivenApp, index: number, settings: Setting[], faults: ConfigFault[]): AppConfig {
-  const values: { -readonly [Name in Exclude<AppKey, 'trustedAttributes'>]?: string } = {}
-  let trustedAttributes: readonly string[] | undefined
-  for (const key of Object.keys(APP_KEYS).filter(isAppKey)) {
-    const given = block.get(key)
-    if (given === undefined) continue
-    const value = check(`apps[${index}].${key}`, APP_KEYS[key], given, settings, faults)
-    if (key === 'trustedAttributes') trustedAttributes = value as readonly string[] | undefined
-    else if (typeof value === 'string') values[key] = absolute(APP_KEYS[key], value, given)
-  }
-  if (!block.has('topic')) faults.push({ key: `apps[${index}].topic`, detail: 'missing; it names the app' })
-  if (values.passphrase !== undefined && values.passphraseFile !== undefined) {
-    faults.push({ key: `apps[${index}].passphraseFile`, detail: 'a passphrase is given too; only one of both may be' })
-  }
-  return { ...values, topic: values.topic ?? '', ...(trustedAttributes !== undefined && { trustedAttributes }) }
-}
-
 /** Paths in the file are relative to it, those of the environment to the working directory. */
-function absolute(entry: Key<unknown>, text: string, given: Given): string {
-  if ((entry.holds !== 'path' && entry.holds !== 'path-or-pem') || isPem(text)) return text
-  return absolutePath(text, given)
+function absolute(entry: Key<unknown>, value: unknown, given: Given): unknown {
+  const isPath = entry.holds === 'path' || entry.holds === 'path-or-pem'
+  return isPath && typeof value === 'string' && !isPem(value) ? absolutePath(value, given) : value
 }
 
 /** The default lies beside the configuration, where there is one. A faulty one is undefined here, and told elsewhere. */
@@ -272,6 +240,7 @@ function check(
 function show(entry: Key<unknown>, raw: unknown): string | number | boolean {
   if (entry.holds === 'database' && typeof raw === 'string')
     return raw.replace(/^(mysql:\/\/[^/@]*?:).*@/s, `$1${REDACTED}@`)
+  if (entry.holds === 'proxy' && typeof raw === 'string') return raw.replace(/^(\w+:\/\/)?.*@/s, `$1${REDACTED}@`)
   if (typeof raw === 'string' || typeof raw === 'number' || typeof raw === 'boolean') return raw
   return JSON.stringify(raw)
 }

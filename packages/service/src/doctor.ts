@@ -8,8 +8,9 @@ import { type Database, openDatabase } from '@lhspn/database'
 import { openDeviceStore } from '@lhspn/device-store'
 import type { Certificate } from '@lhspn/sender'
 
-import { type Environment, ENVIRONMENTS, readCertificate } from './apps.ts'
-import { type AppConfig, type Config, isPem } from './config.ts'
+import { type AppConfig, type Environment, ENVIRONMENTS, isPem } from './app-config.ts'
+import { readCertificate } from './apps.ts'
+import type { Config } from './config.ts'
 import { type Probe, probeGateway } from './gateway-probe.ts'
 import { schemaStatus } from './schema.ts'
 

@@ -1,8 +1,7 @@
 import type { FeedbackCount } from '@lhspn/dispatcher'
 import type { Logger } from 'pino'
 
-import { type Environment, ENVIRONMENTS } from './apps.ts'
-import type { AppConfig } from './config.ts'
+import { type AppConfig, type Environment, ENVIRONMENTS } from './app-config.ts'
 
 /** Reads the feedback services of all apps at once, and again after each `everyMs`. Failures are logged. */
 export class FeedbackSchedule {

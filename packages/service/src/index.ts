@@ -10,8 +10,16 @@ export {
   SCOPES,
 } from './api-keys.ts'
 export { type AppDescription, describeApp, type EnvironmentDescription } from './app-description.ts'
-export { ENVIRONMENTS, type Environment, findApp, openFeedback, openSender, readCertificate, serverOf } from './apps.ts'
-export { type AppConfig, type Config, type ConfigSources, parseConfig, type Setting } from './config.ts'
+export {
+  type AppConfig,
+  credentialKeyOf,
+  ENVIRONMENTS,
+  type Environment,
+  type Interface,
+  interfaceOf,
+} from './app-config.ts'
+export { findApp, openFeedback, openSender, readCertificate, readCredentials, serverOf } from './apps.ts'
+export { type Config, type ConfigSources, parseConfig, type Setting } from './config.ts'
 export { chooseConfigFile, CONFIG_FILES, loadConfig } from './config-file.ts'
 export { type Check, type DoctorOptions, examine, type Verdict } from './doctor.ts'
 export { formatDuration, parseDuration } from './duration.ts'
@@ -21,5 +29,5 @@ export type { AppKey, ConfigKey, LogFormat, LogLevel, RateLimit } from './keys.t
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts'
 export { didYouMean, nearest } from './nearest.ts'
 export { migrateSchema, schemaStatus } from './schema.ts'
-export type { GatewayState } from './senders.ts'
+export type { SenderState } from './senders.ts'
 export { openService, type OpenServiceOptions, type Service } from './service.ts'

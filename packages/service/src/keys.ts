@@ -16,9 +16,10 @@ export interface Key<Value> {
   readonly fallback?: string | number | boolean
   /**
    * `path`: relative to the file that names it. `path-or-pem`: may hold the PEM text itself. `database`: a URL whose file
-   * is such a path, or that may hold a password. `secret`: never shown. `list`: a variable has its items with commas.
+   * is such a path, or that may hold a password. `proxy`: a URL that may hold a user and a password. `secret`: never
+   * shown. `list`: a variable has its items with commas.
    */
-  readonly holds?: 'path' | 'path-or-pem' | 'database' | 'secret' | 'list'
+  readonly holds?: 'path' | 'path-or-pem' | 'database' | 'proxy' | 'secret' | 'list'
   /** Only the environment may give it, so that the file can be shown to anyone. */
   readonly keptOut?: true
 }
@@ -76,6 +77,11 @@ export const KEYS = {
   'sender.connectionsPerSecond': whole(1, 1000, 4),
   'sender.quietTime': duration('100ms', '1m', '3s'),
   'sender.assumeAccepted': yesOrNo(false),
+  'sender.proxy': {
+    due: 'http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, special characters percent-encoded',
+    schema: z.string().refine(isProxy),
+    holds: 'proxy',
+  },
   'dispatcher.chunkSize': whole(100, 50_000, 5000),
   'dispatcher.mismatchShare': {
     due: 'a share above 0, up to 1 (off)',
@@ -101,10 +107,17 @@ export const KEYS = {
 /** The keys of one `[[apps]]` block. */
 export const APP_KEYS = {
   topic: topic(),
+  teamId: id('a team id'),
+  key: signingKey(),
+  keyId: id('a key id'),
+  sandboxKey: signingKey(),
+  sandboxKeyId: id('a key id'),
   certificate: certificate(),
   sandboxCertificate: certificate(),
   passphrase: { due: 'a passphrase', schema: z.string().min(1), holds: 'secret', keptOut: true },
   passphraseFile: { due: 'the path of a file that holds a passphrase', schema: z.string().min(1), holds: 'path' },
+  provider: provider(),
+  sandboxProvider: provider(),
   gateway: address(),
   feedback: address(),
   sandboxGateway: address(),
@@ -196,6 +209,15 @@ function certificate(): Key<string> {
   return { due: 'the path of a .pem or .p12 file', schema: z.string().min(1), holds: 'path-or-pem' }
 }
 
+function signingKey(): Key<string> {
+  return { due: 'the path of a .p8 file', schema: z.string().min(1), holds: 'path-or-pem' }
+}
+
+/** As Apple gives them to teams and keys. */
+function id(what: string): Key<string> {
+  return { due: `${what}, ten capital letters and digits`, schema: z.string().regex(/^[A-Z\d]{10}$/) }
+}
+
 /** Where we listen: as the address of a server; port 0 is any free one. */
 function listen(fallback: string): Key<string> & { readonly fallback: string } {
   const { schema } = address()
@@ -212,6 +234,17 @@ function isNetwork(text: string): boolean {
   const family = isIP(host)
   if (family === 0 || more.length > 0) return false
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
+
+/** A provider API has a port of its own to fall back on. */
+function provider(): Key<string> {
+  const { schema } = address()
+  return { due: 'HOST or HOST:PORT', schema: schema.or(z.string().regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:/@[\]]+)$/)) }
+}
+
+function isProxy(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return url?.protocol === 'http:' && url.hostname !== '' && `${url.pathname}${url.search}${url.hash}` === '/'
 }
 
 /** Where a server listens: a host name, an IPv4 address or an IPv6 address in brackets; the port from 1 to 65535. */

@@ -1,15 +1,20 @@
 import type { Sender, SenderEvent } from '@lhspn/sender'
 import type { Logger } from 'pino'
 
-import { type Environment, ENVIRONMENTS, findApp, openSender } from './apps.ts'
+import { type Environment, ENVIRONMENTS, type Interface, interfaceForSending, interfaceOf } from './app-config.ts'
+import { findApp, openSender } from './apps.ts'
 import type { Config } from './config.ts'
 
-/** How the gateway of an app in an environment was last seen. */
-export interface GatewayState {
+/** How APNs, or the gateway, of an app in an environment was last seen. */
+export interface SenderState {
   readonly app: string
   readonly environment: Environment
-  /** `unused`: nothing was sent yet. `failed`: the last connection ended with an error. */
-  readonly state: 'unused' | 'connected' | 'idle' | 'failed'
+  readonly interface: Interface
+  /**
+   * `unused`: nothing was sent yet. `holding`: APNs answers that it is not available, and one notification at a time is
+   * tried. `failed`: the last connection ended with an error.
+   */
+  readonly state: 'unused' | 'connected' | 'idle' | 'holding' | 'failed'
   /** What the last connection that failed ended with. */
   readonly error?: string
 }
@@ -17,6 +22,7 @@ export interface GatewayState {
 interface Slot {
   readonly sender: Promise<Sender>
   open: number
+  holding: boolean
   error: string | undefined
 }
 
@@ -40,10 +46,18 @@ export class Senders {
     const known = this.#slots.get(name)
     if (known !== undefined) return known.sender
     const app = findApp(this.#config, topic)
-    const sender = openSender(this.#config, app, environment, (event) => this.#onEvent(topic, environment, event))
-    this.#slots.set(name, { sender, open: 0, error: undefined })
+    const slot: Slot = {
+      sender: openSender(this.#config, app, environment, (event) => {
+        noteEvent(slot, event)
+        this.#logEvent({ app: topic, environment, interface: interfaceOf(app, environment) }, event)
+      }),
+      open: 0,
+      holding: false,
+      error: undefined,
+    }
+    this.#slots.set(name, slot)
     try {
-      return await sender
+      return await slot.sender
     } catch (error) {
       // what was wrong may be put right by the next time
       this.#slots.delete(name)
@@ -51,16 +65,14 @@ export class Senders {
     }
   }
 
-  /** Of every app and environment that has a gateway. */
-  states(): readonly GatewayState[] {
+  /** Of every app and environment that something can be sent to. */
+  states(): readonly SenderState[] {
     return this.#config.apps.flatMap((app) =>
-      ENVIRONMENTS.filter((environment) => hasGateway(app, environment)).map((environment): GatewayState => {
-        const { topic } = app
-        const slot = this.#slots.get(nameOf(topic, environment))
-        if (slot === undefined) return { app: topic, environment, state: 'unused' }
-        if (slot.open > 0) return { app: topic, environment, state: 'connected' }
-        if (slot.error !== undefined) return { app: topic, environment, state: 'failed', error: slot.error }
-        return { app: topic, environment, state: 'idle' }
+      ENVIRONMENTS.flatMap((environment): SenderState[] => {
+        const over = interfaceForSending(app, environment)
+        if (over === undefined) return []
+        const state = stateOf(this.#slots.get(nameOf(app.topic, environment)))
+        return [{ app: app.topic, environment, interface: over, ...state }]
       }),
     )
   }
@@ -74,26 +86,42 @@ export class Senders {
     await Promise.all(closings)
   }
 
-  #onEvent(app: string, environment: Environment, event: SenderEvent): void {
-    const slot = this.#slots.get(nameOf(app, environment))
-    if (event.kind === 'connected') {
-      if (slot !== undefined) Object.assign(slot, { open: slot.open + 1, error: undefined })
-      this.#log.debug({ app, environment }, 'gateway: connected')
+  #logEvent(
+    fields: { readonly app: string; readonly environment: Environment; readonly interface: Interface | undefined },
+    event: SenderEvent,
+  ): void {
+    const { interface: over } = fields
+    if (event.kind === 'connected') this.#log.debug(fields, `${over}: connected`)
+    else if (event.kind === 'disconnected' && event.error === undefined) {
+      this.#log.debug(fields, `${over}: disconnected`)
     } else if (event.kind === 'disconnected') {
-      const { error } = event
-      if (slot !== undefined) Object.assign(slot, { open: Math.max(0, slot.open - 1), error: error?.message })
-      if (error === undefined) this.#log.debug({ app, environment }, 'gateway: disconnected')
-      else this.#log.warn({ app, environment, err: error }, 'gateway: connection failed')
-    } else {
-      this.#log.debug({ app, environment, ...event }, 'gateway: event')
-    }
+      this.#log.warn({ ...fields, err: event.error }, `${over}: connection failed`)
+    } else if (event.kind === 'hold') {
+      if (event.holding) this.#log.warn(fields, `${over}: not available, one notification at a time is tried`)
+      else this.#log.info(fields, `${over}: available again`)
+    } else if (event.kind === 'protocol-error') {
+      this.#log.warn({ ...fields, ...event }, `${over}: the server broke the protocol`)
+    } else this.#log.debug({ ...fields, ...event }, `${over}: event`)
   }
+}
+
+function noteEvent(slot: Slot, event: SenderEvent): void {
+  if (event.kind === 'connected') {
+    slot.open++
+    slot.error = undefined
+  } else if (event.kind === 'disconnected') {
+    slot.open = Math.max(0, slot.open - 1)
+    slot.error = event.error?.message
+  } else if (event.kind === 'hold') slot.holding = event.holding
+}
+
+function stateOf(slot: Slot | undefined): Pick<SenderState, 'state' | 'error'> {
+  if (slot === undefined) return { state: 'unused' }
+  if (slot.holding) return { state: 'holding' }
+  if (slot.open > 0) return { state: 'connected' }
+  return slot.error === undefined ? { state: 'idle' } : { state: 'failed', error: slot.error }
 }
 
 function nameOf(app: string, environment: Environment): string {
   return `${app} ${environment}`
-}
-
-function hasGateway(app: Config['apps'][number], environment: Environment): boolean {
-  return (environment === 'sandbox' ? app.sandboxGateway : app.gateway) !== undefined
 }

@@ -5,11 +5,12 @@ import type { Sender } from '@lhspn/sender'
 import type { Logger } from 'pino'
 
 import { ApiKeys } from './api-keys.ts'
-import { type Environment, findApp, openFeedback } from './apps.ts'
+import type { Environment } from './app-config.ts'
+import { findApp, openFeedback } from './apps.ts'
 import type { Config } from './config.ts'
 import { FeedbackSchedule } from './feedback-schedule.ts'
 import { migrateSchema } from './schema.ts'
-import { type GatewayState, Senders } from './senders.ts'
+import { type SenderState, Senders } from './senders.ts'
 
 export interface OpenServiceOptions {
   readonly log: Logger
@@ -30,8 +31,8 @@ export interface Service {
    * @throws ServiceError `unknown-app`, `app-not-configured`, `unreadable-file`; SenderError `invalid-credentials`
    */
   senderFor(app: string, environment: Environment): Promise<Sender>
-  /** How each gateway was last seen; asks nobody. */
-  gateways(): readonly GatewayState[]
+  /** How APNs, or the gateway, of each app and environment was last seen; asks nobody. */
+  senders(): readonly SenderState[]
   /**
    * Reads the feedback service of an app in an environment, and removes the devices that it names.
    * @throws ServiceError, SenderError, DatabaseError; what was read before is removed
@@ -101,7 +102,7 @@ class OpenService implements Service {
     return this.#senders.get(app, environment)
   }
 
-  gateways(): readonly GatewayState[] {
+  senders(): readonly SenderState[] {
     return this.#senders.states()
   }
 

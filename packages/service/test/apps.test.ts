@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,17 +6,29 @@ import { join } from 'node:path'
 import { createCertificates, startSimulator } from '@lhspn/apns-simulator'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 
-import { findApp, openFeedback, openSender, parseConfig, readCertificate, serverOf } from '../src/index.ts'
+import {
+  describeApp,
+  findApp,
+  openFeedback,
+  openSender,
+  parseConfig,
+  readCertificate,
+  readCredentials,
+  serverOf,
+} from '../src/index.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'lhspn-service-'))
 const certificates = await createCertificates()
 const file = join(directory, 'lhspn.toml')
 const token = 'c0ffee'.repeat(10)
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const signingKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 beforeAll(() => {
   writeFileSync(join(directory, 'push.pem'), certificates.client)
   writeFileSync(join(directory, 'ca.pem'), certificates.ca)
   writeFileSync(join(directory, 'old.p12'), certificates.p12('hush', 'legacy'))
   writeFileSync(join(directory, 'pass'), 'hush\n')
+  writeFileSync(join(directory, 'AuthKey_ABC123DEFG.p8'), signingKey)
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
@@ -107,4 +120,81 @@ test('opens a sender and reads the feedback service of an app as it is configure
   const tuples = []
   for await (const tuple of openFeedback(config, app, 'sandbox')) tuples.push(tuple)
   expect(tuples).toEqual(feedback)
+})
+
+test('the provider API is Apple’s, unless another is named', () => {
+  const app = findApp(configOf('[[apps]]\ntopic = "com.example.app"\nsandboxProvider = "127.0.0.1:1"'), undefined)
+  expect(serverOf(app, 'production', 'provider')).toBe('api.push.apple.com')
+  expect(serverOf(app, 'sandbox', 'provider')).toBe('127.0.0.1:1')
+})
+
+test.for([
+  ['from a file', 'teamId = "DEF123GHIJ"\nkey = "AuthKey_ABC123DEFG.p8"', {}],
+  [
+    'as text from the environment',
+    '',
+    { LHSPN_APP_TEAM_ID: 'DEF123GHIJ', LHSPN_APP_KEY_ID: 'ABC123DEFG', LHSPN_APP_KEY: signingKey },
+  ],
+] as const)('reads a signing key %s; it serves both environments', async ([, lines, variables]) => {
+  const app = findApp(configOf(`[[apps]]\ntopic = "com.example.app"\n${lines}`, variables), undefined)
+  const credentials = await readCredentials(app, 'production')
+  expect(credentials).toEqual({ keyId: 'ABC123DEFG', teamId: 'DEF123GHIJ', key: signingKey })
+  expect(await readCredentials(app, 'sandbox')).toEqual(credentials)
+})
+
+test.for([
+  ['', 'app-not-configured'],
+  ['teamId = "DEF123GHIJ"\nkey = "keys/AuthKey_ABC123DEFG.p8"', 'unreadable-file'],
+  ['teamId = "DEF123GHIJ"\nkeyId = "ABC123DEFG"\nkey = "push.pem"', 'invalid-credentials'],
+] as const)('credentials that cannot be had: %s', async ([lines, code]) => {
+  const config = configOf(`[[apps]]\ntopic = "com.example.app"\n${lines}`)
+  const app = findApp(config, undefined)
+  await expect(readCredentials(app, 'production')).rejects.toMatchObject({ code })
+  await expect(openSender(config, app, 'production')).rejects.toMatchObject({ code })
+})
+
+test('an app on a binary gateway is not sent to Apple where it has none', async () => {
+  const sending = openSender(one, findApp(one, undefined), 'sandbox')
+  await expect(sending).rejects.toMatchObject({
+    code: 'app-not-configured',
+    remedy: 'Set sandboxGateway in its [[apps]] block.',
+  })
+})
+
+test('a sender on the provider API is opened as it is configured, by key and by certificate', async () => {
+  const simulator = await startSimulator({ certificates })
+  onTestFinished(() => simulator.close())
+  const { keyId, teamId } = simulator.signingKey
+  writeFileSync(join(directory, 'simulated.p8'), simulator.signingKey.key)
+  const config = configOf(
+    `[[apps]]
+    topic = "com.example.app"
+    teamId = "${teamId}"
+    key = "simulated.p8"
+    keyId = "${keyId}"
+    sandboxCertificate = "push.pem"
+    provider = "${simulator.provider}"
+    sandboxProvider = "${simulator.provider}"
+    ca = "ca.pem"`,
+  )
+  const app = findApp(config, undefined)
+  for (const environment of ['production', 'sandbox'] as const) {
+    const sender = await openSender(config, app, environment)
+    onTestFinished(() => sender.close())
+    const outcome = await sender.sendOne({ token, content: { payload: { aps: { alert: 'Hello' } } } })
+    expect(outcome.kind).toBe('accepted')
+  }
+  expect(simulator.journal.acceptedTimes(token)).toBe(2)
+  expect(await describeApp(app)).toEqual({
+    topic: 'com.example.app',
+    environments: {
+      production: { interface: 'provider-api', credential: 'key', keyId, provider: simulator.provider },
+      sandbox: {
+        interface: 'provider-api',
+        credential: 'certificate',
+        expiresAt: expect.any(Date),
+        provider: simulator.provider,
+      },
+    },
+  })
 })

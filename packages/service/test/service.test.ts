@@ -78,7 +78,7 @@ describe.for(DATABASES)('on %s', ([, url]) => {
   test('a push goes out through the sender of its app, which is opened once and closed with the rest', async () => {
     const { service, apple, log } = await openWithApple(await url())
     await service.store.save([{ app: APP, token: TOKEN }])
-    expect(service.gateways()).toEqual([{ app: APP, environment: 'production', state: 'unused' }])
+    expect(service.senders()).toEqual([{ app: APP, environment: 'production', interface: 'gateway', state: 'unused' }])
     const outcomes = []
     const content = { payload: { aps: { alert: 'Hello' } } }
     const push = { app: APP, environment: 'production', audience: { all: true }, content } as const
@@ -88,7 +88,7 @@ describe.for(DATABASES)('on %s', ([, url]) => {
     expect(apple.journal.acceptedTimes(TOKEN)).toBe(1)
     expect(log.map(({ msg }) => msg)).toContain('gateway: connected')
     await service.close()
-    expect(service.gateways()[0]?.state).not.toBe('connected')
+    expect(service.senders()[0]?.state).not.toBe('connected')
   })
 
   test('the feedback service is read by itself, and only devices that have not come back are removed', async () => {
