@@ -11,13 +11,15 @@ export class GatewayServer {
   readonly #listener: Listener
   readonly #seed: number
   readonly #gateway: Gateway
+  #connections = 0
 
   constructor(certificates: Certificates, journal: WritableJournal, seed: number) {
     this.#seed = seed
     this.#gateway = { journal, decider: new Decider({}, seed), notifications: 0, barriers: 0 }
     this.#listener = new Listener(certificates, 'certificate-required', (raw, proceed) => {
-      const number = ++journal.connections
+      const number = ++this.#connections
       const rule = this.#gateway.decider.onConnection(number)
+      journal.connections++
       raw.on('close', () => {
         journal.closed++
         journal.changed()

@@ -49,6 +49,21 @@ test('counts: there are no entries to ask for', () => {
   expect(() => journalOf('counts').entries()).toThrow(expect.objectContaining({ code: 'entries-not-kept' }))
 })
 
+test('requests are counted beside frames, refusals by reason; violations are kept up to a thousand', () => {
+  const journal = journalOf('full')
+  const entry = { connection: 1, stream: 1, token: 'aa', headers: {}, payload: new Uint8Array(0), status: 200, id: 'x' }
+  journal.addRequest('aa', 'accepted', () => ({ ...entry, verdict: 'accepted', reason: undefined }))
+  journal.refused('Unregistered')
+  journal.refused('Unregistered')
+  for (let stream = 1; stream <= 1001; stream++) {
+    journal.violated({ connection: 1, stream, rule: 'BadTopic', detail: 'x' })
+  }
+  expect([journal.accepted, journal.acceptedTimes('aa'), journal.counts().accepted]).toEqual([3, 3, 3])
+  expect([journal.entries().length, journal.requests().length]).toEqual([3, 1])
+  expect(journal.refusals()).toEqual(new Map([['Unregistered', 2]]))
+  expect([journal.violations().length, journal.violations().at(-1)?.stream]).toEqual([1000, 1000])
+})
+
 test('waiting ends with the fact, the signal, the end of the simulator, or what the predicate throws', async () => {
   const journal = journalOf('counts')
   await journal.waitFor(({ accepted }) => accepted === 2)

@@ -11,7 +11,7 @@ export type Verdict = 'accepted' | 'rejected' | 'discarded' | 'barrier'
 
 /** One frame that arrived whole. */
 export interface JournalEntry {
-  /** Number of the connection, from 1, in order of their opening. */
+  /** Number of the connection to the gateway, from 1, in order of their opening. */
   readonly connection: number
   readonly command: 0 | 1 | 2
   /** Absent where the frame has none. */

@@ -13,7 +13,7 @@ test('the example of the README does what it says', async () => {
   const body = example.replaceAll(/^import (\w+) from '(.+)'$/gm, "const $1 = (await load('$2')).default")
   const program = body.replaceAll(/^import (\{.+\}) from '(.+)'$/gm, "const $1 = await load('$2')")
   await new AsyncFunction('load', 'console', program)(load, { log: (...values: unknown[]) => printed.push(...values) })
-  expect(printed).toEqual([2])
+  expect(printed).toEqual([410])
 })
 
 /** A function made from text is the one way to run the example against the sources, without a build. */

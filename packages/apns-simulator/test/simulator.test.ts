@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import { expect, test } from 'vitest'
 
 import { startSimulator, type SimulatorOptions } from '../src/index.ts'
+import { ProviderClient } from './provider-client.ts'
 import { connectTo, converse, BARRIER, THREE } from './raw-client.ts'
 
 const KEY = { keyId: 'AAAAAAAAAA', teamId: 'TEAMTEAMTE' }
@@ -71,8 +72,15 @@ test('close ends what is open, timers too, and may be called again', async () =>
         { nth: 2, do: 'read-slowly', bytesPerSecond: 1 },
         { nth: 3, do: 'half-open' },
       ],
+      provider: {
+        rules: [{ when: { nth: 1 }, do: { status: 200, delayMs: 3_600_000 } }],
+        connections: [{ nth: 2, do: 'half-open' }],
+      },
     },
   })
+  const providerClients = [new ProviderClient(simulator), new ProviderClient(simulator)]
+  for (const client of providerClients) client.open()
+  await simulator.journal.waitFor(({ accepted }) => accepted === 1)
   const clients = [1, 2, 3].map(() => connectTo(simulator))
   for (const client of clients) {
     await client.secured
@@ -81,7 +89,8 @@ test('close ends what is open, timers too, and may be called again', async () =>
   await simulator.journal.waitFor((journal) => journal.counts().rejected === 1)
   await Promise.all([simulator.close(), simulator.close()])
   for (const client of clients) await client.closed
-  expect(simulator.journal.closed).toBe(3)
+  for (const client of providerClients) await client.closed
+  expect(simulator.journal.closed).toBe(5)
   expect(active(/^TCP|^TLS/)).toEqual([])
   expect(active(/^Timeout/)).toEqual(timersBefore)
   expect(() => simulator.script({})).toThrow(expect.objectContaining({ code: 'closed' }))

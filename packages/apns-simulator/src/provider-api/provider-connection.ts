@@ -73,7 +73,10 @@ export class ProviderConnection {
       this.#receive(stream, fields),
     )
     this.#session.on('error', (error) => this.#broken(error))
-    guest.raw.on('close', () => this.#session.destroy())
+    guest.raw.on('close', () => {
+      for (const delayed of this.#answering.values()) clearTimeout(delayed?.timer)
+      this.#session.destroy()
+    })
   }
 
   /** Tells the client how many streams it may have open from now on. */
