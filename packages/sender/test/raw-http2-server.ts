@@ -25,10 +25,11 @@ export interface RawBehaviour {
   readonly settings?: readonly (readonly [id: number, value: number])[]
   /** Instead of its settings. */
   readonly greeting?: Uint8Array
-  /** False: windows are widened by the test alone. Default: by whatever has arrived, at once. */
-  readonly widens?: boolean
+  /** Bytes that a window, of the connection or of a stream, is widened to when nothing is left of it; 0: it is not. Default 65,535. */
+  readonly widenTo?: number
   readonly request?: (connection: RawConnection, request: RawRequest) => void
   readonly headers?: (connection: RawConnection, stream: number, token: string) => void
+  readonly acknowledged?: (connection: RawConnection) => void
 }
 
 interface Stream {
@@ -47,6 +48,8 @@ export class RawConnection implements FrameSink {
   readonly #frames = new FrameDecoder({ role: 'server' })
   readonly #headers = new HpackDecoder()
   readonly #open = new Map<number, Stream>()
+  /** Of the open streams those whose request is whole. */
+  readonly #whole = new Set<number>()
   /** Settings that were sent and not acknowledged. */
   readonly #pending: (readonly (readonly [number, number])[])[] = []
   /** What the client has acknowledged. */
@@ -104,6 +107,15 @@ export class RawConnection implements FrameSink {
     this.write(make.settings(settings))
   }
 
+  /** What the client knows of a setting; undefined if it was told nothing. */
+  allows(id: number): number | undefined {
+    return this.#settings.get(id)
+  }
+
+  sendPing(opaque: Uint8Array): void {
+    this.write(make.ping(false, opaque))
+  }
+
   widen(stream: number, bytes: number): void {
     if (stream === 0) this.#window += bytes
     const open = this.#open.get(stream)
@@ -116,9 +128,19 @@ export class RawConnection implements FrameSink {
     this.end(stream)
   }
 
+  reset(stream: number, code: number): void {
+    this.write(make.rstStream(stream, code))
+    this.end(stream)
+  }
+
+  get openStreams(): number {
+    return this.#open.size
+  }
+
   /** The stream counts as closed from now on. */
   end(stream: number): void {
     this.#open.delete(stream)
+    this.#whole.delete(stream)
   }
 
   close(): void {
@@ -139,6 +161,7 @@ export class RawConnection implements FrameSink {
     this.streams.push(stream)
     const window = this.#settings.get(SETTING.INITIAL_WINDOW_SIZE) as number
     this.#open.set(stream, { headers: this.#fields, parts: [], window })
+    this.#keepOpen()
     this.#behaviour.headers?.(this, stream, tokenOf(this.#fields))
   }
 
@@ -150,26 +173,24 @@ export class RawConnection implements FrameSink {
     this.dataFrames.push({ stream, bytes: flowBytes })
     this.#window -= flowBytes
     if (this.#window < 0) this.complaints.push(`the connection's window is passed by ${-this.#window}`)
-    if (this.#behaviour.widens !== false && flowBytes > 0) this.widen(0, flowBytes)
     const open = this.#open.get(stream)
     if (open === undefined) return
     open.window -= flowBytes
     if (open.window < 0 && flowBytes > 0) this.complaints.push(`stream ${stream}'s window is passed by ${-open.window}`)
     open.parts.push(Buffer.from(bytes.subarray(start, end)))
-    if (!endStream) {
-      if (this.#behaviour.widens !== false) this.widen(stream, flowBytes)
-      return
-    }
+    if (!endStream) return this.#keepOpen()
     const { headers, parts } = open
     const request = { stream, token: tokenOf(headers), headers, payload: Buffer.concat(parts) }
     this.requests.push(request)
+    this.#whole.add(stream)
+    this.#keepOpen()
     if (this.#behaviour.request === undefined) this.answer(stream, 200)
     else this.#behaviour.request(this, request)
   }
 
   rstStream(stream: number, code: number): void {
     this.resets.push({ stream, code })
-    this.#open.delete(stream)
+    this.end(stream)
   }
 
   setting(id: number, value: number): void {
@@ -190,6 +211,8 @@ export class RawConnection implements FrameSink {
       }
       this.#settings.set(id, value)
     }
+    this.#keepOpen()
+    this.#behaviour.acknowledged?.(this)
   }
 
   ping(ack: boolean, bytes: Uint8Array, start: number): void {
@@ -207,6 +230,16 @@ export class RawConnection implements FrameSink {
 
   windowUpdate(stream: number, increment: number): void {
     if (stream === 0) this.widened += increment
+  }
+
+  /** Lets something come on every stream that is not whole. */
+  #keepOpen(): void {
+    const { widenTo = 65_535 } = this.#behaviour
+    if (widenTo === 0) return
+    if (this.#window <= 0) this.widen(0, widenTo - this.#window)
+    for (const [stream, { window }] of this.#open) {
+      if (window <= 0 && !this.#whole.has(stream)) this.widen(stream, widenTo - window)
+    }
   }
 
   streamError(stream: number, _code: number, message: string): void {
