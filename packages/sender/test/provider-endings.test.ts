@@ -242,6 +242,7 @@ describe('a flood is not drunk up', () => {
     },
     { what: 'of resets of streams that are over', drop: (stream) => make.rstStream(stream - 2, 0) },
     { what: 'of GOAWAYs', drop: () => make.goaway(MOST_STREAM, 0) },
+    { what: 'of interim answers', drop: (stream) => headersFrames(stream, renderHeaderBlock([[':status', '103']])) },
     { what: 'of priorities', drop: (stream) => frame(FRAME.PRIORITY, 0, stream, Buffer.alloc(5)) },
     { what: 'of frames that nobody knows', drop: (stream) => frame(0xee, 0, stream) },
     {

@@ -167,6 +167,7 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
     const status = this.#status
     if (status < 200) {
       if (status < 100 || endStream) this.#broken(slot)
+      else this.#countUseless()
       return
     }
     streams.setStatus(slot, status)
