@@ -81,7 +81,7 @@ export class ProviderConnection {
 
   /** Tells the client how many streams it may have open from now on. */
   announceLimit(): void {
-    if (this.#proven && !this.#session.destroyed) {
+    if (this.#proven && !this.#session.destroyed && !this.#wire.isCut) {
       this.#session.settings({ maxConcurrentStreams: this.#api.maxConcurrentStreams })
     }
   }
@@ -159,6 +159,7 @@ export class ProviderConnection {
         return
       case 'silent-connection':
         this.#lastStream = 0
+        this.#wire.deafen()
         this.#endWhen(
           () => this.#written(),
           () => this.#wire.cutWhenWritten(),
@@ -173,6 +174,7 @@ export class ProviderConnection {
         return
       case 'reset':
         this.#lastStream = 0
+        this.#wire.cut()
         this.#guest.raw.resetAndDestroy()
         return
       default:
@@ -194,6 +196,8 @@ export class ProviderConnection {
 
   #write(stream: ServerHttp2Stream, { status, reason, timestamp, retryAfter }: ProviderAnswer, id: string): void {
     const { journal, environment } = this.#api
+    // the client may have reset it behind its request
+    if (stream.closed) return
     const headers = {
       ':status': status,
       'apns-id': id,

@@ -10,27 +10,39 @@ import type { StreamWatch } from './stream-watch.ts'
 export class Wire extends Duplex {
   readonly #tls: TLSSocket
   readonly #watch: StreamWatch
-  #cut = false
+  #isDeaf = false
+  #isCut = false
 
   constructor(tls: TLSSocket, watch: StreamWatch) {
     super()
     this.#tls = tls
     this.#watch = watch
     tls.on('data', (chunk: Uint8Array) => {
-      if (this.#cut) return
+      if (this.#isDeaf) return
       watch.received(chunk)
       if (!this.push(chunk)) tls.pause()
     })
     tls.on('end', () => {
-      if (!this.#cut) this.push(null)
+      if (!this.#isDeaf) this.push(null)
     })
     tls.on('close', () => this.destroy())
   }
 
-  /** From now on reads and throws away what comes from either side. */
-  cut(): void {
-    this.#cut = true
+  /** Whether anything that is written from now on is thrown away. */
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
+  /** From now on reads what comes, and throws it away. */
+  deafen(): void {
+    this.#isDeaf = true
     this.#tls.resume()
+  }
+
+  /** From now on throws away what comes from either side. */
+  cut(): void {
+    this.deafen()
+    this.#isCut = true
   }
 
   /** The same once all that was written is with the kernel. */
@@ -55,16 +67,17 @@ export class Wire extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: () => void): void {
-    if (this.#cut || chunk.length === 0) {
+    if (this.#isCut || chunk.length === 0) {
       done()
       return
     }
     this.#watch.sent(chunk)
-    this.#tls.write(chunk, done)
+    // what cannot be written any more is the end of the connection, which is told by `close`
+    this.#tls.write(chunk, () => done())
   }
 
   override _final(done: () => void): void {
-    if (!this.#cut) this.#tls.end()
+    if (!this.#isCut) this.#tls.end()
     done()
   }
 }
