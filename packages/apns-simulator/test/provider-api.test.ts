@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:tls'
 
@@ -21,7 +22,7 @@ import {
   type Simulator,
   type SimulatorOptions,
 } from '../src/index.ts'
-import { ProviderClient, received, TOKEN, type Received } from './provider-client.ts'
+import { ProviderClient, providerToken, received, TOKEN, type Received, type TokenParts } from './provider-client.ts'
 
 const started: Simulator[] = []
 const clients: ProviderClient[] = []
@@ -170,6 +171,43 @@ test('the sandbox gives an id of its own to look a notification up by', async ()
   expect(answer.headers['apns-unique-id']).toMatch(/^[0-9a-f-]{36}$/)
   expect(answer.headers['apns-id']).toMatch(/^[0-9a-f-]{36}$/)
   expect(simulator.journal.requests()[0]?.id).toBe(answer.headers['apns-id'])
+})
+
+test.for<{ wrong: string; parts: TokenParts; reason: string }>([
+  { wrong: 'signed in DER', parts: { dsaEncoding: 'der' }, reason: 'InvalidProviderToken' },
+  { wrong: 'of another algorithm', parts: { alg: 'HS256' }, reason: 'InvalidProviderToken' },
+  { wrong: 'of an unknown key', parts: { keyId: 'AAAAAAAAAA' }, reason: 'InvalidProviderToken' },
+  { wrong: 'of another team', parts: { teamId: 'AAAAAAAAAA' }, reason: 'InvalidProviderToken' },
+  { wrong: 'with a time in a text', parts: { issuedAt: '1700000000' }, reason: 'InvalidProviderToken' },
+  { wrong: 'in milliseconds', parts: { issuedAt: Date.now() }, reason: 'InvalidProviderToken' },
+  { wrong: 'of last year', parts: { issuedAt: 1_700_000_000 }, reason: 'ExpiredProviderToken' },
+])('a provider token $wrong is answered with $reason', async ({ parts, reason }) => {
+  const simulator = await start()
+  const client = connectTo(simulator)
+  const authorization = `bearer ${providerToken(simulator.signingKey, parts)}`
+  expect(told(await client.send({ authorization }))).toEqual([403, { reason }])
+  expect(client.limits).toEqual([1])
+  expect(told(await client.send())).toBe(200)
+})
+
+test('keys of others are taken as said, each on a connection of its own', async () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  })
+  const ids = { keyId: 'THEIROWNKY', teamId: 'THEIROWNTM' }
+  const sandbox = { keyId: 'SANDBOXKEY', teamId: 'THEIROWNTM' }
+  const signingKeys = [
+    { ...ids, publicKey },
+    { ...sandbox, publicKey, environment: 'sandbox' as const },
+  ]
+  const simulator = await start({}, { signingKeys })
+  const client = connectTo(simulator)
+  const bySandbox = { authorization: `bearer ${providerToken({ ...sandbox, key: privateKey })}` }
+  expect(told(await client.send(bySandbox))).toEqual([403, { reason: 'BadEnvironmentKeyIdInToken' }])
+  expect(told(await client.send({ authorization: `bearer ${providerToken({ ...ids, key: privateKey })}` }))).toBe(200)
+  expect(told(await client.send())).toEqual([403, { reason: 'UnrelatedKeyIdInToken' }])
 })
 
 test('a certificate proves the connection at once, gives the topic, and is good for its own only', async () => {
