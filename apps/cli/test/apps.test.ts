@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createCertificates } from '@lhspn/apns-simulator'
 import { beforeAll, expect, test } from 'vitest'
 
-import { lhspn, objectsOf, simulatedInstallation, temporaryDirectory, tokenOf } from './lhspn.ts'
+import { lhspn, objectsOf, gatewayInstallation, temporaryDirectory, tokenOf } from './lhspn.ts'
 
 let certificates: Awaited<ReturnType<typeof createCertificates>>
 beforeAll(async () => {
@@ -57,7 +57,7 @@ feedback = "push.internal:2196"
 })
 
 test('add converts an old .p12 to PEM that its owner alone can read, and what it writes sends', async () => {
-  const { directory, simulator } = await simulatedInstallation()
+  const { directory, simulator } = await gatewayInstallation()
   const config = join(directory, 'own.toml')
   await writeFile(config, '')
   await writeFile(join(directory, 'old.p12'), simulator.certificates.p12('hush', 'legacy'))

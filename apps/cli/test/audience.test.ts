@@ -6,7 +6,7 @@ import {
   objectsOf,
   register,
   Running,
-  simulatedInstallation,
+  gatewayInstallation,
   type TestInstallation,
   tokenOf,
 } from './lhspn.ts'
@@ -20,8 +20,8 @@ const DEVICES = [
   { token: tokenOf(5), environment: 'sandbox', attributes: { plan: 'pro' } },
 ]
 
-async function withDevices(...args: Parameters<typeof simulatedInstallation>): Promise<TestInstallation> {
-  const installation = await simulatedInstallation(...args)
+async function withDevices(...args: Parameters<typeof gatewayInstallation>): Promise<TestInstallation> {
+  const installation = await gatewayInstallation(...args)
   await register(installation.config, DEVICES)
   return installation
 }
@@ -67,7 +67,7 @@ test('--dry-run counts and samples, and sends nothing', async () => {
 })
 
 test('--badge increment counts each device up, and sends its own number', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   await register(config, [{ token: tokenOf(1), badge: 6 }, { token: tokenOf(2) }])
   const flags = ['--badge', 'increment', '--sound', 'default']
   const sent = await lhspn(['--config', config, 'send', '--all', '--max-audience', '2', ...flags])
@@ -120,7 +120,7 @@ const REFUSED = [
 ] as const
 
 test('bad choices are refused, and say why: exit 2', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await forEachCase(REFUSED, async ([flags, fault]) => {
     const ended = await lhspn(['--config', config, 'send', ...flags, 'Hi'])
     expect({ flags, ...ended }).toMatchObject({
@@ -170,7 +170,7 @@ test.runIf(process.platform === 'linux')(
 )
 
 test('so many rejected tokens that it must be the wrong environment: exit 5, the remedy, and no device is refused', async () => {
-  const { config } = await simulatedInstallation({ rules: [{ when: { every: 5 }, do: { status: 8 } }] })
+  const { config } = await gatewayInstallation({ rules: [{ when: { every: 5 }, do: { status: 8 } }] })
   const devices = Array.from({ length: 300 }, (_, at) => ({ token: tokenOf(at) }))
   await register(config, devices)
   const ended = await lhspn(['--config', config, '--json', 'send', '--all', '--max-audience', '300', 'Hi'])

@@ -36,13 +36,26 @@ test('--json: the figures of each step', async () => {
 test.runIf(process.platform === 'linux')('on a terminal it stays up to look around, until Ctrl-C', async () => {
   const terminal = new Running(['demo'], { terminal: true })
   await terminal.until(/Ctrl-C ends it/)
-  const [, config = '', taken = '', refused = ''] = await terminal.until(/--config (\S+) send --to (\w+) --to (\w+)/)
+  const [, config = '', taken = '', refused = ''] = await terminal.until(
+    /--config (\S+) send --environment sandbox --to (\w+) --to (\w+)/,
+  )
   const [, key = '', url = ''] = await terminal.until(/Bearer (\w+)' '(\S+)'/)
   const listed = await fetch(url, { headers: { authorization: `Bearer ${key}` } })
   expect(await listed.json()).toMatchObject({ count: 990 })
-  const sent = await lhspn(['--config', config, 'send', '--to', taken, '--to', refused, 'Hello'])
+  const sent = await lhspn([
+    '--config',
+    config,
+    'send',
+    '--environment',
+    'sandbox',
+    '--to',
+    taken,
+    '--to',
+    refused,
+    'Hello',
+  ])
   expect(sent).toMatchObject({ code: 3, stdout: expect.stringMatching(/refused devices +1/) })
-  const feedback = await lhspn(['--config', config, '--json', 'feedback'])
+  const feedback = await lhspn(['--config', config, '--json', 'feedback', '--environment', 'sandbox'])
   expect(objectsOf(feedback).at(-1)).toMatchObject({ read: 11, removed: 11, kept: 0 })
   terminal.write('\u0003')
   expect(await terminal.ended()).toMatchObject({ code: 0 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
-import { forEachCase, lhspn, objectsOf, register, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { forEachCase, lhspn, objectsOf, register, Running, gatewayInstallation, tokenOf } from './lhspn.ts'
 
 const DEVICES = [
   { token: tokenOf(1), attributes: { plan: 'pro', age: 31, beta: true }, osVersion: '18.1', badge: 3 },
@@ -12,7 +12,7 @@ const DEVICES = [
 ]
 
 test('save registers a device; once it is known, save changes it, which is no registration', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const save = (...flags: string[]) => lhspn(['--config', config, '--json', 'devices', 'save', tokenOf(1), ...flags])
   const flags = ['--environment', 'sandbox', '--os-version', '18.1', '--set', 'plan=pro', '--set', 'age:=31']
   const [saved] = objectsOf(await save(...flags)) as { updatedAt: string }[]
@@ -38,7 +38,7 @@ test('save registers a device; once it is known, save changes it, which is no re
 })
 
 test('show tells everything of a device; of a removed one when and why, exit 4; of no device exit 4', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await register(config, DEVICES)
   const shown = await lhspn(['--config', config, 'devices', 'show', tokenOf(1)])
   expect(shown).toMatchObject({ code: 0, stderr: '' })
@@ -69,7 +69,7 @@ test('show tells everything of a device; of a removed one when and why, exit 4; 
 })
 
 test('what list --csv and list --json write, import reads: the registry is the same elsewhere', async () => {
-  const here = await simulatedInstallation()
+  const here = await gatewayInstallation()
   await register(here.config, DEVICES)
   const csv = await lhspn(['--config', here.config, 'devices', 'list', '--csv'])
   const json = await lhspn(['--config', here.config, '--json', 'devices', 'list'])
@@ -78,7 +78,7 @@ test('what list --csv and list --json write, import reads: the registry is the s
     ['devices.csv', csv.stdout],
     ['devices.ndjson', json.stdout],
   ] as const) {
-    const there = await simulatedInstallation()
+    const there = await gatewayInstallation()
     await writeFile(join(there.directory, name), text)
     const file = join(there.directory, name)
     const ended = await lhspn(['--config', there.config, 'devices', 'import', file])
@@ -97,7 +97,7 @@ test('what list --csv and list --json write, import reads: the registry is the s
 })
 
 test('import turns bad rows away with their line, and takes the others: exit 3', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const rows = [
     { token: tokenOf(1) },
     { token: 'not hex' },
@@ -123,7 +123,7 @@ test.for([
   ['a CSV without a token', 2, 'tokens,badge\n', 'FILE line 1: '],
   ['a file that is not there', 2, undefined, 'cannot be read'],
 ] as const)('import of %s: exit %i', async ([, code, text, fault]) => {
-  const { config, directory } = await simulatedInstallation()
+  const { config, directory } = await gatewayInstallation()
   const file = join(directory, 'devices.csv')
   if (text !== undefined) await writeFile(file, text)
   const ended = await lhspn(['--config', config, 'devices', 'import', file])
@@ -131,7 +131,7 @@ test.for([
 })
 
 test('import streams: what came is saved when a signal ends it, and it may be run again', async () => {
-  const { config, directory } = await simulatedInstallation()
+  const { config, directory } = await gatewayInstallation()
   const rows = Array.from({ length: 5000 }, (_, at) => `${JSON.stringify({ token: tokenOf(at) })}\n`).join('')
   const running = new Running(['--config', config, 'devices', 'import', '-'])
   running.write(rows)
@@ -154,7 +154,7 @@ async function untilListed(config: string): Promise<void> {
 }
 
 test('list chooses by attributes, environment and refused; a pipe gets all of them', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await register(config, DEVICES)
   const tokens = async (...flags: string[]): Promise<unknown[]> => {
     const ended = await lhspn(['--config', config, '--json', 'devices', 'list', ...flags])
@@ -171,7 +171,7 @@ test('list chooses by attributes, environment and refused; a pipe gets all of th
 })
 
 test.runIf(process.platform === 'linux')('on a terminal list shows 50 devices and the count', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await register(
     config,
     Array.from({ length: 60 }, (_, at) => ({ token: tokenOf(at) })),
@@ -198,7 +198,7 @@ const REFUSED = [
 ] as const
 
 test('bad arguments and flags are refused, and say why: exit 2', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await forEachCase(REFUSED, async ([args, fault]) => {
     const ended = await lhspn(['--config', config, 'devices', ...args])
     expect({ args, ...ended }).toMatchObject({
@@ -211,7 +211,7 @@ test('bad arguments and flags are refused, and say why: exit 2', async () => {
 })
 
 test('a database that cannot be reached: exit 6; one that is none: exit 5', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const unreachable = { LHSPN_DATABASE_URL: 'mysql://root@127.0.0.1:1/none' }
   expect(await lhspn(['--config', config, 'devices', 'list'], { variables: unreachable })).toMatchObject({ code: 6 })
   const invalid = { LHSPN_DATABASE_URL: 'mysql://root@127.0.0.1' }

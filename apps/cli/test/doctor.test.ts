@@ -6,7 +6,7 @@ import type { Check } from '@lhspn/service'
 import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { expect, test } from 'vitest'
 
-import { closedPort, lhspn, objectsOf, register, simulatedInstallation, temporaryDirectory, tokenOf } from './lhspn.ts'
+import { closedPort, lhspn, objectsOf, register, gatewayInstallation, temporaryDirectory, tokenOf } from './lhspn.ts'
 
 /** What the doctor says of an installation, by check. */
 async function examined(config: string, variables: Record<string, string> = {}) {
@@ -19,7 +19,7 @@ async function examined(config: string, variables: Record<string, string> = {}) 
 const app = 'com.example.app production'
 
 test('a sound installation: every check is ok, exit 0, and nothing was sent, read or changed', async () => {
-  const { config, simulator } = await simulatedInstallation({ feedback: [{ at: 1, token: tokenOf(1) }] })
+  const { config, simulator } = await gatewayInstallation({ feedback: [{ at: 1, token: tokenOf(1) }] })
   await register(config, [{ token: tokenOf(1) }])
   const ended = await lhspn(['--config', config, 'doctor'])
   expect(ended).toMatchObject({ code: 0, stderr: '9 ok, 0 to look at, 0 failed.\n' })
@@ -41,7 +41,7 @@ test('a sound installation: every check is ok, exit 0, and nothing was sent, rea
 })
 
 test('on MariaDB the clocks are compared', async () => {
-  const { config } = await simulatedInstallation({}, { databaseUrl: await freshMysqlUrl() })
+  const { config } = await gatewayInstallation({}, { databaseUrl: await freshMysqlUrl() })
   await lhspn(['--config', config, 'migrate'])
   const { code, checks } = await examined(config)
   expect(code).toBe(0)
@@ -65,7 +65,7 @@ test('a configuration with faults, or none: the doctor says which', async () => 
 })
 
 test('a database that is not there fails, and is not made', async () => {
-  const { config, directory } = await simulatedInstallation()
+  const { config, directory } = await gatewayInstallation()
   const { code, checks } = await examined(config)
   expect(code).toBe(5)
   expect(checks.get('database')).toMatchObject({ verdict: 'fail', remedy: expect.stringContaining('lhspn migrate') })
@@ -74,7 +74,7 @@ test('a database that is not there fails, and is not made', async () => {
 })
 
 test('a database that cannot be reached fails, without its password', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const url = `mysql://root:hush@127.0.0.1:${await closedPort()}/none`
   const { checks } = await examined(config, { LHSPN_DATABASE_URL: url })
   expect(checks.get('database')).toMatchObject({ verdict: 'fail' })
@@ -82,7 +82,7 @@ test('a database that cannot be reached fails, without its password', async () =
 })
 
 test('an old schema is told: it warns, or fails where nothing brings it up to date', async () => {
-  const { config, directory } = await simulatedInstallation()
+  const { config, directory } = await gatewayInstallation()
   await writeFile(join(directory, 'lhspn.db'), '')
   const old = await examined(config)
   expect(old.checks.get('schema')).toMatchObject({ verdict: 'warn', remedy: 'Run `lhspn migrate`.' })
@@ -130,7 +130,7 @@ test.for<[what: string, script: Script, check: string, verdict: string, found: R
   ],
   ['resets connections', { connections: [{ nth: { from: 1 }, do: 'refuse' }] }, 'gateway', 'fail', /127\.0\.0\.1/],
 ])('a gateway that %s', async ([, script, check, verdict, found]) => {
-  const { config } = await simulatedInstallation(script)
+  const { config } = await gatewayInstallation(script)
   await lhspn(['--config', config, 'migrate'])
   const { code, checks } = await examined(config, { LHSPN_SENDER_QUIET_TIME: '300ms' })
   expect(checks.get(`${check} ${app}`)).toMatchObject({ verdict, found: expect.stringMatching(found) })
@@ -149,7 +149,7 @@ test.for<[what: string, from: string, to: string, check: string, found: RegExp]>
   ['whose certificate is not there', 'push.pem', 'none.pem', 'certificate', /cannot be read/],
   ['of another app', 'com.example.app', 'com.example.other', 'certificate', /for com\.example\.app/],
 ])('a gateway %s', async ([, from, to, check, found]) => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await writeFile(config, (await readFile(config, 'utf8')).replace(from, to))
   const { code, checks } = await examined(config)
   const name = [...checks.keys()].find((key) => key.startsWith(`${check} `)) ?? ''
@@ -158,7 +158,7 @@ test.for<[what: string, from: string, to: string, check: string, found: RegExp]>
 })
 
 test('devices of an environment without a gateway, and many that are refused, are told', async () => {
-  const { config } = await simulatedInstallation({ rules: [{ when: { token: tokenOf(1) }, do: { status: 8 } }] })
+  const { config } = await gatewayInstallation({ rules: [{ when: { token: tokenOf(1) }, do: { status: 8 } }] })
   await register(
     config,
     [1, 2, 3].map((number) => ({ token: tokenOf(number) })),

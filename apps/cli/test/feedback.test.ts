@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 
 import { expect, test } from 'vitest'
 
-import { closedPort, lhspn, objectsOf, register, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { closedPort, lhspn, objectsOf, register, Running, gatewayInstallation, tokenOf } from './lhspn.ts'
 
 const feedback = [
   { at: 1_700_000_000, token: tokenOf(1) },
@@ -10,7 +10,7 @@ const feedback = [
 ]
 
 test('removes who has not registered since, and prints what the service handed out, which it does once', async () => {
-  const { config } = await simulatedInstallation({ feedback })
+  const { config } = await gatewayInstallation({ feedback })
   await register(config, [{ token: tokenOf(1) }, { token: 'c0ffee' }])
   const ended = await lhspn(['--config', config, 'feedback'])
   expect(ended).toEqual({
@@ -25,7 +25,7 @@ test('removes who has not registered since, and prints what the service handed o
 })
 
 test('--json prints an object for each, and the counts', async () => {
-  const { config } = await simulatedInstallation({ feedback })
+  const { config } = await gatewayInstallation({ feedback })
   const ended = await lhspn(['--config', config, '--json', 'feedback'])
   expect(objectsOf(ended)).toEqual([
     { token: tokenOf(1), at: '2023-11-14T22:13:20.000Z' },
@@ -36,7 +36,7 @@ test('--json prints an object for each, and the counts', async () => {
 })
 
 test('--dry-run is impossible, and nothing is read: exit 2', async () => {
-  const { config, simulator } = await simulatedInstallation({ feedback })
+  const { config, simulator } = await gatewayInstallation({ feedback })
   const ended = await lhspn(['--config', config, 'feedback', '--dry-run'])
   expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Apple forgets') })
   expect(simulator.journal.feedbackReads).toBe(0)
@@ -44,7 +44,7 @@ test('--dry-run is impossible, and nothing is read: exit 2', async () => {
 
 test('a list that was cut is printed, and acted on, as far as it came: exit 6', async () => {
   const later = [{ at: 4_294_967_295, token: tokenOf(1) }, ...feedback]
-  const { config } = await simulatedInstallation({ feedback: later, feedbackCutAt: 40 })
+  const { config } = await gatewayInstallation({ feedback: later, feedbackCutAt: 40 })
   await register(config, [{ token: tokenOf(1) }])
   const ended = await lhspn(['--config', config, 'feedback'])
   expect(ended).toMatchObject({ code: 6, stderr: expect.stringMatching(/^1 device read: 1 removed[\s\S]*error: /) })
@@ -52,7 +52,7 @@ test('a list that was cut is printed, and acted on, as far as it came: exit 6', 
 })
 
 test('a feedback service that cannot be reached: exit 6; one that is not configured: exit 5', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   await writeFile(
     config,
     (await readFile(config, 'utf8')).replace(simulator.feedback, `127.0.0.1:${await closedPort()}`),
@@ -65,7 +65,7 @@ test('a feedback service that cannot be reached: exit 6; one that is not configu
 })
 
 test('what could not be printed, because the reader had left, is told: it is lost', async () => {
-  const { config } = await simulatedInstallation({ feedback })
+  const { config } = await gatewayInstallation({ feedback })
   const running = new Running(['--config', config, 'feedback'])
   running.closeStdout()
   expect(await running.ended()).toMatchObject({

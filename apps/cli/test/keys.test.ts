@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 
-import { lhspn, objectsOf, simulatedInstallation } from './lhspn.ts'
+import { lhspn, objectsOf, gatewayInstallation } from './lhspn.ts'
 
 test('create shows the key this once, alone on stdout; list shows everything but the keys', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const flags = ['--scope', 'register', '--app', 'com.example.app', '--name', 'in the app']
   const made = await lhspn(['--config', config, 'keys', 'create', ...flags])
   expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^lhk_register_[0-9A-Za-z]{40}\n$/) })
@@ -26,7 +26,7 @@ test('create shows the key this once, alone on stdout; list shows everything but
 })
 
 test('delete deletes once; a second time there is no such key: exit 4', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await lhspn(['--config', config, 'keys', 'create', '--scope', 'admin'])
   const [key] = objectsOf(await lhspn(['--config', config, '--json', 'keys', 'list'])) as { id: string }[]
   const id = key?.id ?? ''
@@ -46,7 +46,7 @@ test.for([
   [['--scope', 'send', '--name', 'x'.repeat(101)], 2, '100 characters'],
   [[], 2, '--scope'],
 ] as const)('create %s: exit %i', async ([flags, code, text]) => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, 'keys', 'create', ...flags])
   expect(ended).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(text) })
 })

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
 import { onTestFinished } from 'vitest'
 
-import { type SimulatedInstallation, writeInstallation } from '../src/simulated-installation.ts'
+import { SIMULATED_TOPIC, type SimulatedInstallation, writeInstallation } from '../src/simulated-installation.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const TSX = import.meta.resolve('tsx')
@@ -134,7 +134,10 @@ export async function temporaryDirectory(): Promise<string> {
   return directory
 }
 
-/** A simulated Apple in this process, and a directory with the configuration to send to it. */
+/**
+ * A simulated Apple in this process, and a directory with the configuration to send to it: in production over the
+ * provider API, in the sandbox over the gateway.
+ */
 export async function simulatedInstallation(
   script: Script = {},
   { databaseUrl = 'sqlite:lhspn.db', settings = '' }: InstallationOptions = {},
@@ -145,6 +148,20 @@ export async function simulatedInstallation(
   const ports = '[server]\nlisten = "127.0.0.1:0"\n[ops]\nlisten = "127.0.0.1:0"\n'
   const toml = `[database]\nurl = "${databaseUrl}"\n${ports}${settings}`
   return { ...(await writeInstallation(directory, simulator, toml)), directory, simulator }
+}
+
+/** The same for an app that the gateway alone reaches, in production. */
+export async function gatewayInstallation(
+  script: Script = {},
+  options: InstallationOptions = {},
+): Promise<TestInstallation> {
+  const installation = await simulatedInstallation(script, options)
+  const { gateway, feedback } = installation.simulator
+  const [settings = ''] = (await readFile(installation.config, 'utf8')).split('[[apps]]')
+  const app = { topic: SIMULATED_TOPIC, certificate: 'push.pem', gateway, feedback, ca: 'ca.pem' }
+  const lines = Object.entries(app).map(([key, value]) => `${key} = "${value}"\n`)
+  await writeFile(installation.config, `${settings}[[apps]]\n${lines.join('')}`)
+  return installation
 }
 
 export interface InstallationOptions {

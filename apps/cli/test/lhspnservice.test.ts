@@ -10,7 +10,7 @@ import { createLogger, loadConfig, openDatabase, openSender, openService, parseC
 import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
-import { lhspn, objectsOf, register, simulatedInstallation, temporaryDirectory, tokenOf } from './lhspn.ts'
+import { lhspn, objectsOf, register, gatewayInstallation, temporaryDirectory, tokenOf } from './lhspn.ts'
 
 const app = 'com.example.app'
 const production = 'production'
@@ -68,7 +68,7 @@ test('APNservice(isSandbox), livecert, devcert: a Sender for each environment, w
 })
 
 test('queueNotifications(tokens, alert, sound): lhspn send --to … --badge increment --sound default', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   await register(config, [{ token: first, badge: 4 }])
   const tokens = ['--to', first, '--to', second]
   const sent = await lhspn([
@@ -130,7 +130,7 @@ test('checkFeedbackService(): readFeedback(…), and lhspn feedback, which remov
   const read: unknown[] = []
   for await (const tuple of readFeedback({ feedback: simulator.feedback, credentials, ca })) read.push(tuple)
   expect(read).toEqual(feedback)
-  const { config } = await simulatedInstallation({ feedback })
+  const { config } = await gatewayInstallation({ feedback })
   await register(config, [{ token: first }])
   const ended = await lhspn(['--config', config, '--json', 'feedback'])
   expect(objectsOf(ended).at(-1)).toMatchObject({ read: 1, removed: 1 })
@@ -229,7 +229,7 @@ describe.each([
   })
 
   test('the device routes and commands: PUT, GET, PATCH, DELETE; devices save, show, list, delete', async () => {
-    const { config } = await simulatedInstallation({}, { databaseUrl: await databaseUrl() })
+    const { config } = await gatewayInstallation({}, { databaseUrl: await databaseUrl() })
     const { request } = await serve(config)
     expect(await request('PUT', `/v1/devices/${first}`, { attributes: { plan: 'pro' } })).toBe(201)
     expect(await request('PATCH', `/v1/devices/${first}`, { badge: 3, attributes: { lang: 'de' } })).toBe(200)
@@ -245,7 +245,7 @@ describe.each([
   })
 
   test('saveTokens.php, POST and DELETE: the same answers', async () => {
-    const { config } = await simulatedInstallation(
+    const { config } = await gatewayInstallation(
       {},
       { databaseUrl: await databaseUrl(), settings: '[legacy]\nenabled = true\n' },
     )
@@ -317,7 +317,7 @@ test('config.cfg: dbUsername, dbName, dbPort, dbPassword are database.url and .p
   expect(database).toMatchObject({ url: 'mysql://push@db:3307/lhspn', password: 'hush' })
   expect(JSON.stringify(settings)).not.toContain('hush')
   // logFileHandler: logs go to stderr, wherever that goes
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, '--verbose', 'send', '--to', first, 'Hello'])
   expect(JSON.parse(ended.stderr.split('\n')[0] ?? '')).toMatchObject({ level: 'debug', app })
 })

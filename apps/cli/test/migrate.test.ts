@@ -5,10 +5,10 @@ import { openDatabase } from '@lhspn/service'
 import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { expect, test } from 'vitest'
 
-import { forEachCase, lhspn, objectsOf, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { forEachCase, lhspn, objectsOf, gatewayInstallation, tokenOf } from './lhspn.ts'
 
 test('brings an empty database up to date, tells what it did, and then has nothing to do', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const before = await lhspn(['--config', config, 'migrate', '--status'])
   expect(before).toMatchObject({
     code: 0,
@@ -48,7 +48,7 @@ test.for([
 ])('a MyISAM table of LHSPNservice is imported into $into as it is', async ({ databaseUrl }) => {
   const legacy = await freshMysqlUrl()
   await legacyTable(legacy)
-  const { config } = await simulatedInstallation({}, { databaseUrl: await databaseUrl() })
+  const { config } = await gatewayInstallation({}, { databaseUrl: await databaseUrl() })
   const ended = await lhspn(['--config', config, 'migrate', '--legacy', legacy, '--app', 'com.example.app'])
   expect(ended).toMatchObject({ code: 0, stdout: 'saved 5 · unchanged 0 · refused 1\n' })
   const lines = ended.stderr.trimEnd().split('\n')
@@ -92,7 +92,7 @@ test.for([
 test('another table by its name, with the password in a file', async () => {
   const legacy = await freshMysqlUrl()
   await legacyTable(legacy, 'pushes_old')
-  const { config, directory } = await simulatedInstallation()
+  const { config, directory } = await gatewayInstallation()
   await writeFile(join(directory, 'password'), '\n')
   const flags = ['--legacy', legacy, '--table', 'pushes_old', '--legacy-password-file', join(directory, 'password')]
   const ended = await lhspn(['--config', config, '--quiet', 'migrate', ...flags])
@@ -116,7 +116,7 @@ const REFUSED = [
 ] as const
 
 test('bad flags, unknown apps and databases that cannot be reached have their exit codes', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await forEachCase(REFUSED, async ([flags, code, text]) => {
     const ended = await lhspn(['--config', config, 'migrate', ...flags])
     expect({ flags, ...ended }).toMatchObject({ flags, code, stdout: '', stderr: expect.stringContaining(text) })

@@ -1,7 +1,7 @@
 import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { describe, expect, test } from 'vitest'
 
-import { lhspn, objectsOf, served, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { lhspn, objectsOf, served, gatewayInstallation, tokenOf } from './lhspn.ts'
 
 const app = 'com.example.app'
 const legacy = '[legacy]\nenabled = true\n'
@@ -12,7 +12,7 @@ describe.each([
   { database: 'MariaDB', databaseUrl: freshMysqlUrl },
 ])('on $database', ({ databaseUrl }) => {
   test('devices register by both endpoints, and a push to all reaches them over TLS', async () => {
-    const installation = await simulatedInstallation({}, { databaseUrl: await databaseUrl(), settings: legacy })
+    const installation = await gatewayInstallation({}, { databaseUrl: await databaseUrl(), settings: legacy })
     const { config, simulator } = installation
     const { serve, url, request } = await served(installation)
     const put = await request('PUT', `/v1/devices/${first}`, { app, attributes: { plan: 'pro' } })
@@ -40,7 +40,7 @@ describe.each([
 
   test('a device whose token the gateway rejects is refused until it registers again', async () => {
     const script = { rules: [{ when: { token: second }, do: { status: 8 } }] }
-    const installation = await simulatedInstallation(script, { databaseUrl: await databaseUrl() })
+    const installation = await gatewayInstallation(script, { databaseUrl: await databaseUrl() })
     const { config, simulator } = installation
     const { request } = await served(installation)
     for (const token of [first, second, third]) await request('PUT', `/v1/devices/${token}`, { app })
@@ -65,7 +65,7 @@ describe.each([
   })
 
   test('a device in the feedback is removed only if it has not registered since', async () => {
-    const installation = await simulatedInstallation({}, { databaseUrl: await databaseUrl() })
+    const installation = await gatewayInstallation({}, { databaseUrl: await databaseUrl() })
     const { config, simulator } = installation
     const { request } = await served(installation)
     for (const token of [first, second]) await request('PUT', `/v1/devices/${token}`, { app })

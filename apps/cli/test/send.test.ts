@@ -3,14 +3,14 @@ import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
-import { closedPort, lhspn, objectsOf, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { closedPort, lhspn, objectsOf, Running, gatewayInstallation, tokenOf } from './lhspn.ts'
 
 const good = tokenOf(1)
 const bad = tokenOf(2)
 const refusing = { rules: [{ when: { token: bad }, do: { status: 8 } }] }
 
 test('a text goes to one device: exit 0, and the payload is the alert', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, 'send', '--to', good, 'Hello'])
   expect(ended.stderr).toBe('')
   expect(ended.stdout).toMatch(/^1 notification {2}com\.example\.app {2}production {2}[\d,]+\/s\n {2}accepted +1\n/)
@@ -22,7 +22,7 @@ test('a text goes to one device: exit 0, and the payload is the alert', async ()
 })
 
 test('flags make up the payload', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const flags = '--title T --subtitle S --sound default --badge 3 --thread-id t --category c --data a=1 --data b:=1'
   const ended = await lhspn(['--config', config, 'send', '--to', good, ...flags.split(' '), 'Body'])
   expect(ended.code).toBe(0)
@@ -41,7 +41,7 @@ test('flags make up the payload', async () => {
 })
 
 test('not every notification accepted: exit 3, a count for each reason and where to read about it', async () => {
-  const { config } = await simulatedInstallation(refusing)
+  const { config } = await gatewayInstallation(refusing)
   const ended = await lhspn(['--config', config, 'send', '--to', good, '--to', bad, '--to', tokenOf(3), 'Hello'])
   expect(ended.code).toBe(3)
   expect(ended.stdout).toMatch(/accepted +2\n/)
@@ -49,7 +49,7 @@ test('not every notification accepted: exit 3, a count for each reason and where
 })
 
 test('--json: an object for each notification that was not accepted, then the summary', async () => {
-  const { config } = await simulatedInstallation(refusing)
+  const { config } = await gatewayInstallation(refusing)
   const ended = await lhspn(['--config', config, '--json', 'send', '--to', good, '--to', bad, 'Hello'])
   expect(ended.code).toBe(3)
   expect(ended.stderr).toBe('')
@@ -74,14 +74,14 @@ test('--json: an object for each notification that was not accepted, then the su
 })
 
 test('a token that is typed twice is sent to once', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, 'send', '--to', good, '--to', good.toUpperCase(), 'Hello'])
   expect(ended.stderr).toContain('1 of the tokens')
   expect(simulator.journal.acceptedTimes(good)).toBe(1)
 })
 
 test('tokens stream from stdin, while it is open, in any spelling', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
   running.write(`${tokenOf(1)}\n<${tokenOf(2).toUpperCase()}>\r\n\n`)
   await simulator.journal.waitFor(({ accepted }) => accepted === 2)
@@ -92,7 +92,7 @@ test('tokens stream from stdin, while it is open, in any spelling', async () => 
 })
 
 test('lines of stdin that are no tokens are told with their numbers; the others are sent to: exit 3', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const input = `${tokenOf(1)}\nno token\n${tokenOf(2)}\nabc\n`
   const ended = await lhspn(['--config', config, 'send', '--to', '-', 'Hello'], { input })
   expect(ended.code).toBe(3)
@@ -106,7 +106,7 @@ test('lines of stdin that are no tokens are told with their numbers; the others 
 })
 
 test('a hundred thousand tokens stream through', async () => {
-  const { config, simulator } = await simulatedInstallation({ rules: [{ when: { nth: 70_000 }, do: { status: 8 } }] })
+  const { config, simulator } = await gatewayInstallation({ rules: [{ when: { nth: 70_000 }, do: { status: 8 } }] })
   const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
   for (let number = 0; number < 100_000; number += 1000) {
     running.write(Array.from({ length: 1000 }, (_, at) => `${tokenOf(number + at)}\n`).join(''))
@@ -118,13 +118,13 @@ test('a hundred thousand tokens stream through', async () => {
 })
 
 test('no tokens at all: exit 0, and stderr says so', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, 'send', '--to', '-', 'Hello'], { input: '\n' })
   expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('nothing was sent') })
 })
 
 test('bad input is refused before anything is sent, every fault at once: exit 2', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const args = ['--to', good, '--to', 'xyz', '--badge', '-1', '--environment', 'prod', '--priority', '7']
   const ended = await lhspn(['--config', config, 'send', ...args, 'Hello'])
   expect(ended.code).toBe(2)
@@ -134,7 +134,7 @@ test('bad input is refused before anything is sent, every fault at once: exit 2'
 })
 
 test('--json: refused input is a problem object with every fault', async () => {
-  const { config, directory } = await simulatedInstallation()
+  const { config, directory } = await gatewayInstallation()
   const payload = join(directory, 'push.json')
   await writeFile(payload, '{"aps":{"badge":-1,"alert":"Hello"}}')
   const ended = await lhspn(['--config', config, '--json', 'send', '--to', 'xyz', '--payload', payload])
@@ -150,7 +150,7 @@ test('--json: refused input is a problem object with every fault', async () => {
 })
 
 test('--payload - takes the payload from stdin', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const input = '{"aps":{"alert":{"loc-key":"HELLO"}},"link":"/sale"}'
   const ended = await lhspn(['--config', config, 'send', '--to', good, '--payload', '-'], { input })
   expect(ended.code).toBe(0)
@@ -159,7 +159,7 @@ test('--payload - takes the payload from stdin', async () => {
 })
 
 test('--dry-run shows count, bytes, payload and sample, and opens no connection', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const args = ['send', '--to', '-', '--expiration', '2099-01-01T00:00:00Z', '--dry-run', 'Hello']
   const input = `${tokenOf(1)}\nbad\n${tokenOf(2)}\n`
   const ended = await lhspn(['--config', config, '--json', ...args], { input })
@@ -170,6 +170,7 @@ test('--dry-run shows count, bytes, payload and sample, and opens no connection'
       environment: 'production',
       count: 2,
       refusedLines: 1,
+      interface: 'gateway',
       pushType: 'alert',
       priority: 10,
       expiration: '2099-01-01T00:00:00.000Z',
@@ -186,19 +187,19 @@ test('--dry-run shows count, bytes, payload and sample, and opens no connection'
 })
 
 test('an unknown app is named: exit 4', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, 'send', '--app', 'com.example.ap', '--to', good, 'Hello'])
   expect(ended).toMatchObject({ code: 4, stderr: expect.stringContaining('did you mean com.example.app?') })
 })
 
 test('an environment without a gateway: exit 5, and the key that is missing', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, 'send', '--environment', 'sandbox', '--to', good, 'Hello'])
   expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('sandboxGateway') })
 })
 
 test('a refused certificate: exit 5, and everything is unsent', async () => {
-  const { config } = await simulatedInstallation({ connections: [{ nth: { from: 1 }, do: 'tls-alert' }] })
+  const { config } = await gatewayInstallation({ connections: [{ nth: { from: 1 }, do: 'tls-alert' }] })
   const ended = await lhspn(['--config', config, '--json', 'send', '--to', good, 'Hello'])
   expect(ended.code).toBe(5)
   expect(JSON.parse(ended.stderr)).toMatchObject({ code: 'credentials-refused', status: 422 })
@@ -209,14 +210,14 @@ test('a refused certificate: exit 5, and everything is unsent', async () => {
 })
 
 test('a gateway that is not trusted: exit 5', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   await writeFile(config, (await readFile(config, 'utf8')).replace('ca = "ca.pem"', ''))
   const ended = await lhspn(['--config', config, 'send', '--to', good, 'Hello'])
   expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('not trusted') })
 })
 
 test('a gateway that cannot be reached: stderr says what is tried, exit 6, everything is unsent', async () => {
-  const { config, simulator } = await simulatedInstallation()
+  const { config, simulator } = await gatewayInstallation()
   const nobody = `127.0.0.1:${await closedPort()}`
   await writeFile(config, (await readFile(config, 'utf8')).replace(simulator.gateway, nobody))
   const running = new Running(['--config', config, 'send', '--to', good, 'Hello'])
@@ -233,7 +234,7 @@ test.for([
 ] as const)(
   '$signal ends a stream: what is in flight settles, the summary is printed, exit $code',
   async ({ signal, code }) => {
-    const { config, simulator } = await simulatedInstallation()
+    const { config, simulator } = await gatewayInstallation()
     const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
     running.write(Array.from({ length: 10 }, (_, at) => `${tokenOf(at)}\n`).join(''))
     await simulator.journal.waitFor(({ accepted }) => accepted === 10)
@@ -247,7 +248,7 @@ test.for([
 const neverAnswers = { connections: [{ nth: { from: 1 }, do: 'half-open' }] } as const
 
 test('a signal before anything was written leaves it unsent', async () => {
-  const { config, simulator } = await simulatedInstallation(neverAnswers)
+  const { config, simulator } = await gatewayInstallation(neverAnswers)
   const running = new Running(['--config', config, '--json', 'send', '--to', good, 'Hello'], {
     variables: { LHSPN_SENDER_QUIET_TIME: '100ms', LHSPN_SENDER_REQUEST_TIMEOUT: '1s' },
   })
@@ -261,7 +262,7 @@ test('a signal before anything was written leaves it unsent', async () => {
 })
 
 test('what stdin brings after a signal is unsent, and accounted for', async () => {
-  const { config, simulator } = await simulatedInstallation({ rules: [{ when: { token: good }, do: 'stall' }] })
+  const { config, simulator } = await gatewayInstallation({ rules: [{ when: { token: good }, do: 'stall' }] })
   const running = new Running(['--config', config, 'send', '--to', '-', 'Hello'], {
     variables: { LHSPN_SENDER_REQUEST_TIMEOUT: '3s' },
   })
@@ -273,12 +274,14 @@ test('what stdin brings after a signal is unsent, and accounted for', async () =
   running.write(`${tokenOf(7)}\n`)
   const ended = await running.ended()
   expect(ended.code).toBe(130)
-  expect(ended.stdout).toMatch(/^2 notifications .*\n +accepted +0\n +rejected +0\n +unconfirmed +1 {2}NoAnswer 1 .*\n/)
+  expect(ended.stdout).toMatch(
+    /^2 notifications .*\n +accepted +0\n +rejected +0\n +unregistered +0\n +unconfirmed +1 {2}NoAnswer 1 .*\n/,
+  )
   expect(ended.stdout).toMatch(/\n +unsent +1 {2}Aborted 1 /)
 })
 
 test('a second signal ends at once', async () => {
-  const { config, simulator } = await simulatedInstallation(neverAnswers)
+  const { config, simulator } = await gatewayInstallation(neverAnswers)
   const running = new Running(['--config', config, 'send', '--to', good, 'Hello'], {
     variables: { LHSPN_SENDER_QUIET_TIME: '1m', LHSPN_SENDER_REQUEST_TIMEOUT: '10m' },
   })
@@ -292,7 +295,7 @@ test('a second signal ends at once', async () => {
 })
 
 test('a reader of stdout that leaves does not end the sending', async () => {
-  const { config, simulator } = await simulatedInstallation({ rules: [{ when: {}, do: { status: 8 }, times: 1 }] })
+  const { config, simulator } = await gatewayInstallation({ rules: [{ when: {}, do: { status: 8 }, times: 1 }] })
   const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
   running.closeStdout()
   running.write(`${tokenOf(1)}\n`)
@@ -304,16 +307,16 @@ test('a reader of stdout that leaves does not end the sending', async () => {
 
 test('at an unknown position --on-unconfirmed resend sends again, report does not', async () => {
   const cut = { rules: [{ when: { token: good }, do: 'close', times: 1 }] } as const
-  const reporting = await simulatedInstallation(cut)
+  const reporting = await gatewayInstallation(cut)
   const reported = await lhspn(['--config', reporting.config, 'send', '--to', good, 'Hello'])
   expect(reported).toMatchObject({ code: 3, stdout: expect.stringMatching(/unconfirmed +1 {2}ConnectionLost 1/) })
-  const resending = await simulatedInstallation(cut)
+  const resending = await gatewayInstallation(cut)
   const args = ['--config', resending.config, 'send', '--on-unconfirmed', 'resend', '--to', good, 'Hello']
   expect(await lhspn(args)).toMatchObject({ code: 0, stdout: expect.stringMatching(/accepted +1\n/) })
 })
 
 test('--verbose logs connections on stderr, without secrets or tokens', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, '--verbose', 'send', '--to', good, 'Hello'])
   expect(ended.code).toBe(0)
   const [line = ''] = ended.stderr.split('\n')

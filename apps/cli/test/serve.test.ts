@@ -3,10 +3,10 @@ import { connect, createServer } from 'node:net'
 
 import { expect, test } from 'vitest'
 
-import { lhspn, objectsOf, Running, served, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { lhspn, objectsOf, Running, served, gatewayInstallation, tokenOf } from './lhspn.ts'
 
 test('prints its addresses, serves API and health, and drains at a signal: exit 0', async () => {
-  const installation = await simulatedInstallation()
+  const installation = await gatewayInstallation()
   const { serve, ready, request } = await served(installation)
   expect(await (await fetch(ready)).json()).toMatchObject({ status: 'ready' })
   expect((await request('GET', '/v1/devices')).status).toBe(200)
@@ -18,7 +18,7 @@ test('prints its addresses, serves API and health, and drains at a signal: exit 
 })
 
 test('--json prints its addresses as an object', async () => {
-  const { config } = await simulatedInstallation({}, { settings: '' })
+  const { config } = await gatewayInstallation({}, { settings: '' })
   const serve = new Running(['--config', config, '--json', 'serve'])
   await serve.until(/"url"/)
   serve.kill('SIGTERM')
@@ -30,7 +30,7 @@ test('--json prints its addresses as an object', async () => {
 })
 
 test('a second signal ends at once, while a request is under way', async () => {
-  const installation = await simulatedInstallation()
+  const installation = await gatewayInstallation()
   const { serve, url, key } = await served(installation)
   const { hostname, port } = new URL(url)
   const slow = connect(Number(port), hostname)
@@ -52,7 +52,7 @@ test('an address that is taken: exit 5, and which', async () => {
   await once(taken, 'listening')
   const address = taken.address()
   const port = typeof address === 'object' ? address?.port : undefined
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const variables = { LHSPN_SERVER_LISTEN: `127.0.0.1:${port}` }
   const ended = await lhspn(['--config', config, 'serve'], { variables })
   taken.close()
@@ -60,7 +60,7 @@ test('an address that is taken: exit 5, and which', async () => {
 })
 
 test('database.migrate = "manual" refuses to start on an old schema: exit 5, until it was migrated', async () => {
-  const { config } = await simulatedInstallation()
+  const { config } = await gatewayInstallation()
   const variables = { LHSPN_DATABASE_MIGRATE: 'manual' }
   const refused = await lhspn(['--config', config, 'serve'], { variables })
   expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining('migrations') })

@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings'
 
 import type { Context, Run } from '../context.ts'
+import type { InputFault } from '../errors.ts'
 import type { ExitCode } from '../exit-code.ts'
 import { collect } from '../flags.ts'
 import { showExamples } from '../help.ts'
@@ -26,9 +27,10 @@ export function sendCommand(run: Run) {
     .option('--data <K=V>', 'a key of your own beside aps; K:=V takes V as JSON; repeatable', collect)
     .option('--background', 'wakes the app and shows nothing')
     .option('--payload <FILE>', "Apple's JSON instead of the flags above; - is stdin")
-    .option('--type <TYPE>', 'push type (default: alert, or background with --background)')
-    .option('--priority <N>', '10 at once, 5 with regard to power (default: 10, background 5)')
+    .option('--type <TYPE>', 'one of the eleven push types (default: alert, or background with --background)')
+    .option('--priority <N>', '10 at once, 5 with regard to power, 1 power first (default: 10, background 5)')
     .option('--expiration <WHEN>', '24h, 0 for "now or never", or a time (default: 24h)')
+    .option('--collapse-id <ID>', 'notifications with the same one replace each other on the device')
     .option('--on-unconfirmed <POLICY>', 'report, or resend: at least once instead of at most once (default: report)')
     .option('--app <TOPIC>', 'which app; the only one may be left out')
     .option('--environment <NAME>', 'production or sandbox (default: production)')
@@ -43,16 +45,23 @@ export function sendCommand(run: Run) {
 }
 
 async function send(text: string | undefined, flags: SendFlags, context: Context): Promise<ExitCode> {
-  const [{ readSendRequest }, { scopeOf }, { sendRequest }, { preview }, { mayAsk }] = await Promise.all([
-    import('../send/request.ts'),
-    import('../installation.ts'),
-    import('../send/send-request.ts'),
-    import('../send/preview.ts'),
-    import('../confirmation.ts'),
-  ])
-  const request = await readSendRequest(text, flags, context.stdin, Date.now(), mayAsk(context))
-  const scope = scopeOf(context, flags.app, request.environment)
-  const { output } = context
+  const [{ readSendRequest }, { readEnvironment, scopeOf }, { sendRequest }, { preview }, { mayAsk }, { interfaceOf }] =
+    await Promise.all([
+      import('../send/request.ts'),
+      import('../installation.ts'),
+      import('../send/send-request.ts'),
+      import('../send/preview.ts'),
+      import('../confirmation.ts'),
+      import('@lhspn/service'),
+    ])
+  const faults: InputFault[] = []
+  const environment = readEnvironment(flags.environment, faults)
+  const scope = scopeOf(context, flags.app, environment)
+  const { output, stdin } = context
+  // an app that cannot be reached there is told so later on, by whoever would send to it
+  const over = interfaceOf(scope.app, environment) ?? 'provider-api'
+  const circumstances = { interface: over, stdin, now: Date.now(), mayAsk: mayAsk(context) }
+  const request = await readSendRequest(text, flags, circumstances, faults)
   for (const { flag = 'payload', pointer = '', detail } of request.warnings) {
     output.warn(`${flag}${pointer === '' ? '' : ` ${pointer}`}: ${detail}`)
   }

@@ -12,24 +12,26 @@ import { EXIT, type ExitCode } from '../exit-code.ts'
 import { showExamples } from '../help.ts'
 import { formatCount } from '../output.ts'
 
-/** `lhspn simulator`: a gateway and a feedback service to send against, until a signal ends it. */
+/** `lhspn simulator`: a provider API, a gateway and a feedback service to send against, until a signal ends it. */
 export function simulatorCommand(run: Run) {
   const command = new Command('simulator')
-    .option('--gateway-port <N>', 'port of the gateway on 127.0.0.1 (default: a free one)')
+    .option('--provider-port <N>', 'port of the provider API on 127.0.0.1 (default: a free one)')
+    .option('--gateway-port <N>', 'port of the binary gateway (default: a free one)')
     .option('--feedback-port <N>', 'port of the feedback service (default: a free one)')
     .option('--script <FILE>', 'JSON that says what to answer to what; - is stdin')
     .option('--seed <N>', 'whole number that all chances of the script are drawn from (default: 0)')
-    .option('--directory <DIR>', 'where certificates and lhspn.toml go, to stay (default: a temporary one)')
+    .option('--directory <DIR>', 'where key, certificates and lhspn.toml go, to stay (default: a temporary one)')
     .action((options) => run((context) => simulate(options, context)))
   showExamples(command, [
     ['lhspn simulator', 'takes every notification; prints how to send to it'],
     ['lhspn simulator --script faults.json --seed 7', 'with faults, the same at every start'],
-    ['lhspn simulator --gateway-port 2195 --directory apple', 'at a fixed port, with files that stay'],
+    ['lhspn simulator --provider-port 8443 --directory apple', 'at a fixed port, with files that stay'],
   ])
   return command
 }
 
 interface SimulatorFlags {
+  readonly providerPort?: string | undefined
   readonly gatewayPort?: string | undefined
   readonly feedbackPort?: string | undefined
   readonly script?: string | undefined
@@ -41,6 +43,7 @@ async function simulate(flags: SimulatorFlags, context: Context): Promise<ExitCo
   const { startSimulator } = await import('@lhspn/apns-simulator')
   const { checkDirectory, writeInstallation } = await import('../simulated-installation.ts')
   const faults: InputFault[] = []
+  const providerPort = readWhole('--provider-port', flags.providerPort, 65_535, faults)
   const gatewayPort = readWhole('--gateway-port', flags.gatewayPort, 65_535, faults)
   const feedbackPort = readWhole('--feedback-port', flags.feedbackPort, 65_535, faults)
   const seed = readWhole('--seed', flags.seed, Number.MAX_SAFE_INTEGER, faults)
@@ -49,19 +52,24 @@ async function simulate(flags: SimulatorFlags, context: Context): Promise<ExitCo
   if (flags.directory !== undefined) await checkDirectory(flags.directory)
 
   const interruption = context.interruption()
-  const simulator = await startSimulator({ gatewayPort, feedbackPort, seed, script, journal: 'counts' })
+  const simulator = await startSimulator({ providerPort, gatewayPort, feedbackPort, seed, script, journal: 'counts' })
   const { directory, remove } = await openDirectory(flags.directory)
   try {
-    const { config, certificate, ca } = await writeInstallation(directory, simulator)
-    const { gateway, feedback } = simulator
+    const { config, key, certificate, ca } = await writeInstallation(directory, simulator)
+    const { provider, gateway, feedback, signingKey } = simulator
+    const { keyId, teamId } = signingKey
+    const send = `lhspn --config ${config} send --to ${'c0ffee'.repeat(10)}cafe`
     await (context.output.json
-      ? context.output.printJson({ gateway, feedback, config, certificate, ca })
+      ? context.output.printJson({ provider, gateway, feedback, config, key, keyId, teamId, certificate, ca })
       : context.output.print(
-          `gateway      ${gateway}`,
-          `feedback     ${feedback}`,
-          `certificate  ${certificate}  (the client's, with its key)`,
-          `trust        ${ca}`,
-          `Try          lhspn --config ${config} send --to ${'c0ffee'.repeat(10)}cafe "Hello"`,
+          `provider API  ${provider}`,
+          `gateway       ${gateway}`,
+          `feedback      ${feedback}`,
+          `key           ${key}  (team ${teamId})`,
+          `certificate   ${certificate}  (the client's, with its key)`,
+          `trust         ${ca}`,
+          `Try           ${send} "Hello"`,
+          `and           ${send} --environment sandbox "Hello"  (over the gateway)`,
         ))
     context.output.note('Ctrl-C ends it.')
     await interruption.ended()

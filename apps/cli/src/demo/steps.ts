@@ -16,7 +16,7 @@ import { tableOf } from './table.ts'
 
 /** Requests at once: as if so many phones had been switched on. */
 const PHONES = 16
-const ENVIRONMENT = 'production'
+const ENVIRONMENT = 'sandbox'
 const EVERYBODY = { app: SIMULATED_TOPIC, environment: ENVIRONMENT } as const
 
 /** What the demo does, one step after the other. Each checks its figures before the next begins. */
@@ -74,10 +74,10 @@ export class DemoSteps {
     const lhspn = `lhspn --config ${this.#installation.config}`
     await this.#tell({ key }, [
       'Everything stays up. In another terminal:',
-      `  ${lhspn} send --where lang=de "Hallo"`,
-      `  ${lhspn} send --to ${taken} --to ${refused} "Hello"`,
+      `  ${lhspn} send --environment sandbox --where lang=de "Hallo"`,
+      `  ${lhspn} send --environment sandbox --to ${taken} --to ${refused} "Hello"`,
       `  ${lhspn} devices list --where plan=pro`,
-      `  ${lhspn} feedback`,
+      `  ${lhspn} feedback --environment sandbox`,
       `  curl -H 'Authorization: Bearer ${key}' '${this.#server.url}/v1/devices?count=true&limit=1'`,
       'Ctrl-C ends it and leaves nothing behind.',
     ])

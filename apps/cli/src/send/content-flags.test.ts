@@ -1,3 +1,4 @@
+import { type Interface, isPushType, PUSH_TYPES, type PushType } from '@lhspn/apns-protocol'
 import { expect, test } from 'vitest'
 
 import { placeOf } from '../errors.ts'
@@ -6,8 +7,8 @@ import { type ContentFlags, readContent } from './content-flags.ts'
 const now = Date.UTC(2030, 0, 1)
 const inADay = now / 1000 + 86_400
 
-function faultsOf(flags: ContentFlags, text?: string, payload?: string): string[] {
-  return readContent(text, flags, payload, now).faults.map((fault) => placeOf(fault) + fault.detail)
+function faultsOf(flags: ContentFlags, text?: string, payload?: string, over: Interface = 'gateway'): string[] {
+  return readContent(text, flags, payload, now, over).faults.map((fault) => placeOf(fault) + fault.detail)
 }
 
 test.for<[name: string, text: string | undefined, flags: ContentFlags, content: object]>([
@@ -46,15 +47,27 @@ test.for<[name: string, text: string | undefined, flags: ContentFlags, content: 
     { type: 'alert', priority: '5' },
     { payload: { aps: { alert: 'Hello' } }, pushType: 'alert', priority: 5, expiration: inADay },
   ],
+  [
+    'a collapse id, and priority 1',
+    'Hello',
+    { priority: '1', collapseId: 'sale-31' },
+    { payload: { aps: { alert: 'Hello' } }, priority: 1, expiration: inADay, collapseId: 'sale-31' },
+  ],
+  [
+    'data alone, in a type that shows nothing by itself',
+    undefined,
+    { type: 'voip', data: ['call=7'], expiration: '0' },
+    { payload: { call: '7' }, pushType: 'voip', expiration: 0 },
+  ],
 ])('%s', ([, text, flags, content]) => {
-  const read = readContent(text, flags, undefined, now)
+  const read = readContent(text, flags, undefined, now, 'provider-api')
   expect(read.faults).toEqual([])
   expect(JSON.stringify(read.content)).toBe(JSON.stringify(content))
 })
 
 test('a whole payload stays as it is', () => {
   const payload = { aps: { alert: { 'loc-key': 'K' } }, own: [1] }
-  expect(readContent(undefined, {}, JSON.stringify(payload), now).content?.payload).toEqual(payload)
+  expect(readContent(undefined, {}, JSON.stringify(payload), now, 'provider-api').content?.payload).toEqual(payload)
 })
 
 test.for<[flags: ContentFlags, fault: string | RegExp]>([
@@ -68,7 +81,9 @@ test.for<[flags: ContentFlags, fault: string | RegExp]>([
   [{ type: 'bakground' }, /^--type: must be one of alert, .*; did you mean background\?$/],
   [{ type: 'alert', background: true }, '--type: must be background beside --background, not alert'],
   [{ type: 'voip' }, /^--type: /],
-  [{ priority: '1' }, '--priority: must be 10 or 5, not "1"'],
+  [{ priority: '2' }, '--priority: must be 10, 5 or 1, not "2"'],
+  [{ priority: '1' }, /^--priority: .* the gateway /],
+  [{ collapseId: 'sale' }, /^--collapse-id: .* the gateway /],
   [{ expiration: 'soon' }, /^--expiration: must be a duration such as 24h, 0, or a time/],
   [{ expiration: '2030-13-01T00:00:00Z' }, /^--expiration: must be/],
   [{ expiration: '2029-12-31T23:59:59Z' }, '--expiration: 2029-12-31T23:59:59Z is over; give 0 for "now or never"'],
@@ -82,7 +97,35 @@ test.for<[flags: ContentFlags, fault: string | RegExp]>([
 })
 
 test('nothing to send is refused', () => {
-  expect(faultsOf({})).toEqual([expect.stringMatching(/^TEXT: nothing to send/)])
+  for (const flags of [{}, { data: ['a=1'] }, { type: 'alert', data: ['a=1'] }, { type: 'voip' }]) {
+    expect(faultsOf(flags, undefined, undefined, 'provider-api')).toEqual([
+      expect.stringMatching(/^TEXT: nothing to send/),
+    ])
+  }
+})
+
+test.for<[flags: ContentFlags, text: string | undefined, payload: string | undefined, fault: RegExp]>([
+  [{ collapseId: 'x'.repeat(65) }, 'Hello', undefined, /^--collapse-id: .* 64 bytes/],
+  [{ priority: '10', background: true }, undefined, undefined, /^--priority: Must be 5/],
+  [{ data: [`long=${'x'.repeat(4096)}`] }, 'Hello', undefined, /4096/],
+  [{ type: 'liveactivity' }, undefined, '{"aps":{"event":"update"}}', /^--payload \/aps\/timestamp: /],
+])('%j is refused for the provider API', ([flags, text, payload, fault]) => {
+  const faults = faultsOf(flags, text, payload, 'provider-api')
+  expect(faults.filter((each) => fault.test(each))).toHaveLength(1)
+})
+
+test.for(Object.keys(PUSH_TYPES).filter(isPushType))('the provider API carries type %s', (type) => {
+  const payloads: Partial<Record<PushType, string>> = {
+    alert: '{"aps":{"alert":"Hello"}}',
+    background: '{"aps":{"content-available":1}}',
+    liveactivity: '{"aps":{"event":"update","timestamp":1700000000,"content-state":{}}}',
+    widgets: '{"aps":{"content-changed":true}}',
+    controls: '{"aps":{"content-changed":true}}',
+  }
+  const read = readContent(undefined, { type }, payloads[type] ?? '{"own":1}', now, 'provider-api')
+  expect(read).toMatchObject({ content: { pushType: type }, faults: [] })
+  const faults = faultsOf({ type }, undefined, payloads[type] ?? '{"own":1}')
+  expect(faults.some((fault) => fault.startsWith('--type: '))).toBe(!PUSH_TYPES[type].gateway)
 })
 
 test('beside a whole payload no flag may say what is shown', () => {
@@ -104,13 +147,13 @@ test('every fault is told at once', () => {
 })
 
 test('--badge increment is enough by itself, and stands beside --payload too', () => {
-  expect(readContent(undefined, { badge: 'increment' }, undefined, now)).toMatchObject({
+  expect(readContent(undefined, { badge: 'increment' }, undefined, now, 'gateway')).toMatchObject({
     badge: 'increment',
     content: { payload: { aps: {} } },
     faults: [],
     warnings: [],
   })
-  const beside = readContent(undefined, { badge: 'increment' }, '{"aps":{"alert":"Hello"}}', now)
+  const beside = readContent(undefined, { badge: 'increment' }, '{"aps":{"alert":"Hello"}}', now, 'gateway')
   expect(beside).toMatchObject({ badge: 'increment', faults: [] })
   // ten digits are kept free for the badge
   const full = JSON.stringify({ aps: { alert: 'x'.repeat(2048 - 20) } })

@@ -2,6 +2,7 @@ import {
   checkContent,
   type Content,
   type Fault,
+  type Interface,
   isPushType,
   type JsonValue,
   MAX_BADGE,
@@ -25,9 +26,10 @@ export interface ContentFlags {
   readonly type?: string | undefined
   readonly priority?: string | undefined
   readonly expiration?: string | undefined
+  readonly collapseId?: string | undefined
 }
 
-/** A content that the gateway takes, or every reason why it does not. */
+/** A content that APNs takes, or every reason why it does not. */
 export interface ReadContent {
   readonly content: Content | undefined
   /** Whether each device's badge counts up by one; a number is in the payload. */
@@ -39,7 +41,7 @@ export interface ReadContent {
 const INCREMENT = 'increment'
 
 /**
- * Makes a content of flags, or of Apple's JSON and the flags about delivery, and checks it for the gateway.
+ * Makes a content of flags, or of Apple's JSON and the flags about delivery, and checks it for an interface.
  * @param text the alert's body; undefined where none was typed
  * @param payloadText JSON that `--payload` brought; then no other flag may say what is shown
  * @param now UNIX milliseconds: durations count from it
@@ -49,6 +51,7 @@ export function readContent(
   flags: ContentFlags,
   payloadText: string | undefined,
   now: number,
+  over: Interface,
 ): ReadContent {
   const faults: InputFault[] = []
   const payload = payloadText === undefined ? payloadOf(text, flags, faults) : parsePayload(payloadText, faults)
@@ -59,9 +62,15 @@ export function readContent(
   const badge = flags.badge === INCREMENT ? INCREMENT : undefined
   // what was not understood is not judged a second time
   if (faults.length > 0) return { content: undefined, badge, faults, warnings: [] }
-  const content = { payload, ...(pushType && { pushType }), ...(priority !== undefined && { priority }), expiration }
+  const content = {
+    payload,
+    ...(pushType && { pushType }),
+    ...(priority !== undefined && { priority }),
+    expiration,
+    ...(flags.collapseId !== undefined && { collapseId: flags.collapseId }),
+  }
   const place = (fault: Fault): InputFault => placeInFlags(fault, payloadText !== undefined)
-  const { errors, warnings } = checkContent(content, 'gateway', { badge: badge !== undefined })
+  const { errors, warnings } = checkContent(content, over, { badge: badge !== undefined })
   return {
     content: errors.length > 0 ? undefined : (content as Content),
     badge,
@@ -84,11 +93,18 @@ function payloadOf(text: string | undefined, flags: ContentFlags, faults: InputF
     ...(background === true && { 'content-available': 1 }),
   }
   const data = readData(flags.data ?? [], faults)
-  if (Object.keys(aps).length === 0 && flags.badge !== INCREMENT && faults.length === 0) {
+  const isEmpty = Object.keys(aps).length === 0
+  if (isEmpty && flags.badge !== INCREMENT && faults.length === 0 && !isDataEnough(flags)) {
     const detail = 'nothing to send: give a text, a flag such as --title or --badge, --background, or --payload'
     faults.push({ flag: 'TEXT', detail })
   }
-  return { aps, ...data }
+  // some push types have nothing of Apple's in their payload
+  return isEmpty && isDataEnough(flags) ? data : { aps, ...data }
+}
+
+/** What is not shown may be all the app's own. */
+function isDataEnough({ type = 'alert', data = [] }: ContentFlags): boolean {
+  return type !== 'alert' && data.length > 0
 }
 
 function parsePayload(text: string, faults: InputFault[]): unknown {
@@ -175,7 +191,8 @@ function readPriority(text: string | undefined, faults: InputFault[]): Content['
   if (text === undefined) return undefined
   if (text === '10') return 10
   if (text === '5') return 5
-  faults.push({ flag: '--priority', detail: `must be 10 or 5, not "${text}"` })
+  if (text === '1') return 1
+  faults.push({ flag: '--priority', detail: `must be 10, 5 or 1, not "${text}"` })
   return undefined
 }
 
@@ -211,6 +228,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   '/pushType': '--type',
   '/priority': '--priority',
   '/expiration': '--expiration',
+  '/collapseId': '--collapse-id',
 }
 
 /** Where in what was typed a fault of the content is. */

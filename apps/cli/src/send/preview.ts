@@ -1,11 +1,13 @@
-import { PUSH_TYPES, renderPayload, shortenDeviceToken } from '@lhspn/apns-protocol'
+import { type Content, PUSH_TYPES, renderPayload, shortenDeviceToken } from '@lhspn/apns-protocol'
 import { DispatcherError } from '@lhspn/dispatcher'
+import { interfaceOf, openSender, serverOf } from '@lhspn/service'
 
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
 import type { Scope } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import { formatCount } from '../output.ts'
+import { requestHeadersOf } from './request-headers.ts'
 import type { SendRequest } from './request.ts'
 import { readTokenLines } from './token-lines.ts'
 
@@ -14,7 +16,7 @@ const SAMPLE = 5
 /** Whom it would go to. */
 interface Sampled {
   readonly count: number
-  /** Shortened. */
+  /** Device tokens, whole. */
   readonly sample: readonly string[]
   /** Lines of stdin that are no tokens; undefined where nothing was piped in. */
   readonly refusedLines?: number
@@ -22,11 +24,12 @@ interface Sampled {
 
 /**
  * Shows what would be sent. A stream of tokens is read to its end and counted; the database is opened for an audience
- * only, and nothing is sent.
- * @throws DispatcherError `audience-too-large`, as sending would
+ * only; credentials are read, but nobody is connected to.
+ * @throws DispatcherError `audience-too-large`; ServiceError and SenderError about credentials: as sending would
  */
 export async function preview(request: SendRequest, scope: Scope, context: Context): Promise<ExitCode> {
   const { recipients } = request
+  await using _ = await openSender(scope.config, scope.app, scope.environment)
   if ('stdin' in recipients) await show(request, scope, context, await readSample(context))
   else if ('tokens' in recipients) await show(request, scope, context, sampleOf(recipients.tokens))
   else return previewAudience(request, recipients, scope, context)
@@ -53,7 +56,7 @@ function previewAudience(
     }
     const sample: string[] = []
     for await (const page of store.findTokens(query)) {
-      sample.push(...page.slice(0, SAMPLE - sample.length).map(({ token }) => shortenDeviceToken(token)))
+      sample.push(...page.slice(0, SAMPLE - sample.length).map(({ token }) => token))
       if (sample.length === SAMPLE) break
     }
     await show(request, scope, context, { count, sample })
@@ -62,7 +65,7 @@ function previewAudience(
 }
 
 function sampleOf(tokens: readonly string[]): Sampled {
-  return { count: tokens.length, sample: tokens.slice(0, SAMPLE).map(shortenDeviceToken) }
+  return { count: tokens.length, sample: tokens.slice(0, SAMPLE) }
 }
 
 async function readSample({ output, stdin }: Context): Promise<Sampled> {
@@ -75,37 +78,41 @@ async function readSample({ output, stdin }: Context): Promise<Sampled> {
   })
   for await (const batch of batches) {
     count += batch.length
-    sample.push(...batch.slice(0, SAMPLE - sample.length).map(shortenDeviceToken))
+    sample.push(...batch.slice(0, SAMPLE - sample.length))
   }
   return { count, sample, refusedLines }
 }
 
 async function show(
   { content, badge, warnings }: SendRequest,
-  { app, environment }: Scope,
+  scope: Scope,
   { output }: Context,
   { count, sample, refusedLines }: Sampled,
 ): Promise<void> {
-  const { payload, pushType = 'alert', expiration } = content
-  const priority = content.priority ?? PUSH_TYPES[pushType].defaultPriority
+  const { payload, pushType = 'alert', expiration, collapseId } = content
+  const { app, environment } = scope
+  const { server, ...way } = wayOf(content, scope, sample[0])
   const shown = {
     app: app.topic,
     environment,
     count,
     ...(refusedLines !== undefined && { refusedLines }),
+    ...way,
     pushType,
-    priority,
+    priority: content.priority ?? PUSH_TYPES[pushType].defaultPriority,
     expiration: expiration === 0 || expiration === undefined ? 0 : new Date(expiration * 1000).toISOString(),
+    ...(collapseId !== undefined && { collapseId }),
     payloadBytes: renderPayload(payload).plain.length,
     payload,
     ...(badge !== undefined && { badge }),
-    sample,
+    sample: sample.map(shortenDeviceToken),
     warnings,
   }
   if (output.json) {
     await output.printJson(shown)
     return
   }
+  const { headers = {}, priority } = shown
   await output.print(
     `${formatCount(count, 'notification')}  ${app.topic}  ${environment}  (dry run: nothing was sent)`,
     `  payload     ${formatCount(shown.payloadBytes)} bytes  ${JSON.stringify(payload)}`,
@@ -113,9 +120,24 @@ async function show(
     `  push type   ${pushType}`,
     `  priority    ${priority}`,
     `  expiration  ${shown.expiration === 0 ? '0 (now or never)' : shown.expiration}`,
-    `  tokens      ${sample.join(' ')}${count > sample.length ? ' …' : ''}`.trimEnd(),
+    ...(collapseId === undefined ? [] : [`  collapse id ${collapseId}`]),
+    `  sent to     ${server}`,
+    ...Object.entries(headers).map(([name, value]) => `    ${name}: ${value}`),
+    `  tokens      ${shown.sample.join(' ')}${count > sample.length ? ' …' : ''}`.trimEnd(),
     ...(refusedLines !== undefined && refusedLines > 0
       ? [`  refused     ${formatCount(refusedLines)} lines, see above`]
       : []),
   )
+}
+
+/** The interface, its address, and on the provider API the headers. */
+function wayOf(content: Content, { app, environment }: Scope, token: string | undefined) {
+  if (interfaceOf(app, environment) === 'gateway') {
+    const address = serverOf(app, environment, 'gateway')
+    return { interface: 'gateway', server: `the gateway ${address}` } as const
+  }
+  const address = serverOf(app, environment, 'provider')
+  const authority = address.replace(/:443$/, '')
+  const headers = requestHeadersOf(content, { topic: app.topic, authority }, token)
+  return { interface: 'provider-api', server: `the provider API ${address}`, headers } as const
 }

@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { text as readAll } from 'node:stream/consumers'
 
-import type { Content } from '@lhspn/apns-protocol'
+import type { Content, Interface } from '@lhspn/apns-protocol'
 import type { Filter } from '@lhspn/device-store'
-import { didYouMean, type Environment } from '@lhspn/service'
+import { didYouMean } from '@lhspn/service'
 
 import { type InputFault, refuseFaults } from '../errors.ts'
 import { type FilterFlags, hasFilter, readFilterFlags } from '../filter-flags.ts'
-import { readEnvironment, readToken } from '../installation.ts'
+import { readToken } from '../installation.ts'
 import { type ContentFlags, readContent } from './content-flags.ts'
 
 /** The flags of `send` as they were typed. */
@@ -39,35 +39,41 @@ export interface SendRequest {
   readonly maxAudience: number | undefined
   /** How many tokens were typed more than once. */
   readonly duplicates: number
-  readonly environment: Environment
   readonly onUnconfirmed: 'report' | 'resend'
   readonly warnings: readonly InputFault[]
 }
 
+/** What decides how flags are to be read. */
+export interface Circumstances {
+  /** What the content must be fit for. */
+  readonly interface: Interface
+  readonly stdin: Readable
+  /** UNIX milliseconds. */
+  readonly now: number
+  /** Whether somebody can be asked to confirm a count; without, a limit is due. */
+  readonly mayAsk: boolean
+}
+
 /**
- * Reads everything that was typed. Nothing is read of a token stream, but a payload from stdin is.
- * @param now UNIX milliseconds
- * @param mayAsk whether somebody can be asked to confirm a count; without, a limit is due
+ * Reads everything that was typed, but app and environment. Nothing is read of a token stream, but a payload from stdin is.
+ * @param faults what is known to be wrong already
  * @throws CommandError `invalid-input` with every fault at once
  */
 export async function readSendRequest(
   text: string | undefined,
   flags: SendFlags,
-  stdin: Readable,
-  now: number,
-  mayAsk: boolean,
+  { interface: over, stdin, now, mayAsk }: Circumstances,
+  faults: InputFault[] = [],
 ): Promise<SendRequest> {
-  const faults: InputFault[] = []
   const { recipients, duplicates } = readRecipients(flags, faults)
   const maxAudience = readMaxAudience(flags, recipients, mayAsk, faults)
-  const environment = readEnvironment(flags.environment, faults)
   const onUnconfirmed = readPolicy(flags.onUnconfirmed, faults)
   if (flags.payload === '-' && 'stdin' in recipients) {
     faults.push({ flag: '--payload', detail: 'cannot come from stdin too: --to - reads tokens from it' })
     refuseFaults(faults, 'Nothing was sent')
   }
   const payloadText = await readPayload(flags.payload, stdin, faults)
-  const { content, badge, ...checked } = readContent(text, flags, payloadText, now)
+  const { content, badge, ...checked } = readContent(text, flags, payloadText, now, over)
   const isPayloadMissing = flags.payload !== undefined && payloadText === undefined
   if (!isPayloadMissing) faults.push(...checked.faults)
   if (content === undefined || faults.length > 0) {
@@ -75,7 +81,7 @@ export async function readSendRequest(
     throw new TypeError('a content without faults must be there')
   }
   const { warnings } = checked
-  return { content, badge, recipients, maxAudience, duplicates, environment, onUnconfirmed, warnings }
+  return { content, badge, recipients, maxAudience, duplicates, onUnconfirmed, warnings }
 }
 
 const NOBODY: Recipients = { tokens: [] }

@@ -48,7 +48,8 @@ class Sending {
     this.#service = service
     this.#interruption = interruption
     this.#source = new Source(request, context)
-    const { content, badge, maxAudience, environment, onUnconfirmed } = request
+    const { content, badge, maxAudience, onUnconfirmed } = request
+    const { environment } = scope
     const audience = this.#source.audience()
     const options = { ...(badge !== undefined && { badge }), ...(maxAudience !== undefined && { maxAudience }) }
     this.#push = { app: scope.app.topic, environment, audience, content, onUnconfirmed, ...options }
