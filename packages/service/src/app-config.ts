@@ -71,6 +71,18 @@ export function credentialKeyOf(
   return ([key, certificate, 'key', 'certificate'] as const).find((name) => app[name] !== undefined)
 }
 
+/** The id of the signing key of an environment, where it has one. */
+export function keyIdOf(app: AppConfig, environment: Environment): string | undefined {
+  const name = credentialKeyOf(app, environment)
+  return name === 'key' || name === 'sandboxKey' ? app[`${name}Id`] : undefined
+}
+
+/** What kind of credential that is. */
+export function credentialOf(app: AppConfig, environment: Environment): 'key' | 'certificate' | undefined {
+  const name = credentialKeyOf(app, environment)
+  return name === 'key' || name === 'sandboxKey' ? 'key' : name && 'certificate'
+}
+
 /**
  * How an app reaches its devices in an environment; undefined where it does not. It is a binary gateway where one, or
  * its feedback service, is named. The provider API is spoken with credentials for it; but the certificate of an app whose
@@ -79,10 +91,9 @@ export function credentialKeyOf(
 export function interfaceOf(app: AppConfig, environment: Environment): Interface | undefined {
   const { provider, gateway, feedback } = ENVIRONMENT_KEYS[environment]
   if (app[gateway] !== undefined || app[feedback] !== undefined) return 'gateway'
-  const credential = credentialKeyOf(app, environment)
+  const credential = credentialOf(app, environment)
   if (credential === undefined) return undefined
-  const isKey = credential === 'key' || credential === 'sandboxKey'
-  return isKey || app[provider] !== undefined || !speaksToGateways(app) ? 'provider-api' : undefined
+  return credential === 'key' || app[provider] !== undefined || !speaksToGateways(app) ? 'provider-api' : undefined
 }
 
 /** As `interfaceOf`, but a feedback service alone is nothing to send to. */
@@ -128,7 +139,7 @@ export function readApp(
     topic: values.topic ?? '',
     ...(trustedAttributes !== undefined && { trustedAttributes }),
   }
-  const keyIds = { ...keyIdOf(app, 'production'), ...keyIdOf(app, 'sandbox') }
+  const keyIds = { ...knownKeyId(app, 'production'), ...knownKeyId(app, 'sandbox') }
   // a value that broke a rule of its own is not there; what is missing then is not worth a word
   const isGiven = (name: AppKey): boolean => block.has(name)
   for (const [name, detail] of contradictions({ ...app, ...keyIds }, isGiven)) {
@@ -142,7 +153,7 @@ function idInName(path: string): string | undefined {
   return isPem(path) ? undefined : /^AuthKey_([A-Z\d]{10})\.p8$/.exec(basename(path))?.[1]
 }
 
-function keyIdOf(app: AppConfig, environment: Environment): { keyId?: string; sandboxKeyId?: string } {
+function knownKeyId(app: AppConfig, environment: Environment): { keyId?: string; sandboxKeyId?: string } {
   const { key, keyId } = ENVIRONMENT_KEYS[environment]
   const path = app[key]
   const id = app[keyId] ?? (path === undefined ? undefined : idInName(path))

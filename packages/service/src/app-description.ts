@@ -2,12 +2,13 @@ import type { Credentials } from '@lhspn/sender'
 
 import {
   type AppConfig,
-  credentialKeyOf,
+  credentialOf,
   type Environment,
   ENVIRONMENT_KEYS,
   ENVIRONMENTS,
   type Interface,
   interfaceOf,
+  keyIdOf,
 } from './app-config.ts'
 import { readCertificate, readCredentials, serverOf } from './apps.ts'
 
@@ -56,11 +57,11 @@ async function describe(app: AppConfig, environment: Environment, over: Interfac
       ...(feedback !== undefined && { feedback }),
     }
   }
-  const name = credentialKeyOf(app, environment)
-  const keyId = name === 'key' || name === 'sandboxKey' ? app[`${name}Id`] : undefined
+  const credential = credentialOf(app, environment) ?? 'certificate'
+  const keyId = credential === 'key' ? keyIdOf(app, environment) : undefined
   return {
     interface: over,
-    credential: keyId === undefined ? 'certificate' : 'key',
+    credential,
     ...(keyId !== undefined && { keyId }),
     ...(await stateOf(() => readCredentials(app, environment))),
     provider: serverOf(app, environment, 'provider'),

@@ -19,7 +19,7 @@ import {
   credentialKeyOf,
   type Environment,
   ENVIRONMENT_KEYS,
-  interfaceOf,
+  interfaceForSending,
   isPem,
   speaksToGateways,
 } from './app-config.ts'
@@ -82,8 +82,8 @@ export async function openSender(
   environment: Environment,
   onEvent?: (event: SenderEvent) => void,
 ): Promise<Sender> {
-  const over = interfaceOf(app, environment)
-  if (over === undefined) throw unreachable(app, environment)
+  const over = interfaceForSending(app, environment)
+  if (over === undefined) throw notReachable(app, environment)
   const { quietTimeMs, assumeAccepted, proxy, ...settings } = config.sender
   const server: SenderOptions =
     over === 'gateway'
@@ -178,8 +178,8 @@ async function read(path: string): Promise<Buffer> {
   }
 }
 
-/** Neither a gateway nor credentials for the provider API. */
-function unreachable(app: AppConfig, environment: Environment): ServiceError {
+/** There is neither a gateway nor credentials for the provider API: `app-not-configured`. */
+export function notReachable(app: AppConfig, environment: Environment): ServiceError {
   const { gateway } = ENVIRONMENT_KEYS[environment]
   return speaksToGateways(app)
     ? notConfigured(app, environment, 'gateway', gateway)
