@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -46,11 +48,47 @@ test('each example has a script of its name and a line in the README', async () 
   const { scripts } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as { scripts: object }
   const readme = await readFile(new URL('README.md', root), 'utf8')
   const named = Object.keys(scripts).filter((name) => name !== 'typecheck')
-  expect(named).toEqual(['send-to-list', 'send-one-with-p12', 'read-feedback', 'broadcast'])
+  expect(named).toEqual(['send-with-key', 'send-to-list', 'send-one-with-p12', 'read-feedback', 'broadcast'])
   for (const name of named) {
     expect(Reflect.get(scripts, name)).toContain(` ${name}.ts`)
     expect(readme).toContain(`(${name}.ts)`)
   }
+})
+
+test('send-with-key, simulated: one device has gone', async () => {
+  const printed = await output(start('send-with-key.ts'))
+  expect(printed).toMatch(/^0a0a0a…0a0a: accepted, apns-id [0-9a-f-]{36}$/m)
+  expect(printed).toMatch(/^0b0b0b…0b0b: unregistered \(Unregistered\) since 2025-01-31T00:00:00.000Z, apns-id /m)
+})
+
+test('send-with-key: sends to the provider API that it is given, through the proxy that it is given', async () => {
+  const simulator = await startSimulator()
+  const { signingKey, provider, certificates } = simulator
+  const [key, ca] = [join(directory, `AuthKey_${signingKey.keyId}.p8`), join(directory, 'ca.pem')]
+  await writeFile(key, signingKey.key)
+  await writeFile(ca, certificates.ca)
+  const tunnels: string[] = []
+  const proxy = createServer().on('connect', (request, client) => {
+    tunnels.push(request.url ?? '')
+    const [host, port] = provider.split(':')
+    const server = connect(Number(port), host, () => client.write('HTTP/1.1 200 Connection established\r\n\r\n'))
+    server.pipe(client).pipe(server)
+    // whoever ends it, the other side is of no use then
+    server.on('error', () => client.destroy())
+    client.on('error', () => server.destroy())
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const { port } = proxy.address() as AddressInfo
+  const env = { KEY: key, TEAM: signingKey.teamId, APP: 'com.example.app', PROVIDER: provider, CA: ca }
+  const args = ['--proxy', `http://127.0.0.1:${port}`, 'aabb']
+  expect(await output(start('send-with-key.ts', args, env))).toMatch(/^aabb: accepted, apns-id /)
+  expect(tunnels).toEqual([provider])
+  const [request] = simulator.journal.requests()
+  expect(request?.headers).toMatchObject({ 'apns-topic': 'com.example.app', 'apns-collapse-id': 'match-31' })
+  expect(simulator.journal.violations()).toEqual([])
+  proxy.close()
+  await simulator.close()
 })
 
 test('send-to-list, simulated: groups by outcome', async () => {
