@@ -20,6 +20,8 @@ export interface DispatcherOptions {
 export interface DeliverOptions extends Pick<SendOptions, 'signal' | 'deadline'> {
   /** Told how many devices were marked as refused, whenever some were. */
   readonly onRefused?: (devices: number) => void
+  /** Told how many devices were removed because their app is gone, whenever some were. */
+  readonly onRemoved?: (devices: number) => void
 }
 
 /** What became of the devices that a feedback service named. */
@@ -61,17 +63,19 @@ export class Dispatcher {
   /**
    * Sends a push and gives its outcomes in arrays. Devices are read, badges counted and notifications written as the
    * outcomes are taken: memory does not depend on the audience. Devices whose token Apple rejected for good are marked
-   * as refused before their outcomes' chunk ends, once this app and environment has had an acceptance.
+   * as refused before their outcomes' chunk ends, once this app and environment has had an acceptance. Those that are
+   * unregistered are removed before their outcomes are given, unless they registered since Apple found that out.
    * @throws DispatcherError `audience-too-large` before anything is sent; `environment-mismatch` after the outcomes that
    *   showed it, with no device of that chunk marked
    * @throws SenderError, DatabaseError after the outcomes that there are
    */
   async *deliver(
     push: Push,
-    { onRefused = () => undefined, ...options }: DeliverOptions = {},
+    { onRefused = () => undefined, onRemoved = () => undefined, ...options }: DeliverOptions = {},
   ): AsyncGenerator<readonly Outcome[], void, undefined> {
     await this.#checkAudience(push)
     const sender = await this.#senderFor(push.app, push.environment)
+    const startedAt = Date.now()
     const refusals = new Refusals(this.#chunkSize, this.#mismatchShare)
     const mismatch = new AbortController()
     const signal = options.signal === undefined ? mismatch.signal : AbortSignal.any([options.signal, mismatch.signal])
@@ -83,6 +87,8 @@ export class Dispatcher {
     })
     for await (const outcomes of sending) {
       if (outcomes.some(({ kind, reason }) => kind === 'accepted' && reason === undefined)) this.#proven.add(sender)
+      const removed = await this.#removeUnregistered(push, outcomes, startedAt)
+      if (removed > 0) onRemoved(removed)
       refusals.add(outcomes)
       if (error === undefined && refusals.mismatched) {
         error = refusals.mismatch(push.app, push.environment)
@@ -140,6 +146,18 @@ export class Dispatcher {
         yield tokens.map((token, index) => ({ token, content, badge: badges[index] ?? 1 }))
       } else yield tokens.map((token) => (badge === undefined ? { token, content } : { token, content, badge }))
     }
+  }
+
+  /** @param startedAt counts where Apple does not say since when a token is dead: whoever registered later stays */
+  async #removeUnregistered(
+    { app, environment }: Push,
+    outcomes: readonly Outcome[],
+    startedAt: number,
+  ): Promise<number> {
+    const dead = outcomes.flatMap(({ kind, since = startedAt, notification: { token } }) =>
+      kind === 'unregistered' ? [{ token, since }] : [],
+    )
+    return dead.length === 0 ? 0 : (await this.#store.removeUnregistered(app, environment, dead)).length
   }
 
   async #mark({ app, environment }: Push, sender: Sender, refusals: readonly Refusal[]): Promise<number> {

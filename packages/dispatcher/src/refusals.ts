@@ -3,7 +3,7 @@ import type { Outcome } from '@lhspn/sender'
 import { DispatcherError } from './errors.ts'
 
 /** Reasons that a token sent to the wrong environment has as well as a dead one. */
-const MISMATCHED: ReadonlySet<string> = new Set(['InvalidToken'])
+const MISMATCHED: ReadonlySet<string> = new Set(['InvalidToken', 'BadDeviceToken', 'DeviceTokenNotForTopic'])
 /** Below so many outcomes a share says nothing. */
 const FEWEST_JUDGED = 100
 

@@ -53,6 +53,10 @@ const reject = (...rejected: readonly string[]): Script => ({
   rules: rejected.map((each) => ({ when: { token: each }, do: { status: 8 } })),
 })
 
+const answer = (answers: Readonly<Record<string, { status: number; reason: string; timestamp?: number }>>): Script => ({
+  provider: { rules: Object.entries(answers).map(([each, how]) => ({ when: { token: each }, do: how })) },
+})
+
 describe('an audience', () => {
   test('by a filter: exactly those that match, and are neither refused nor of the other environment', async () => {
     await register(tokens(3), { attributes: { plan: 'pro' } })
@@ -163,6 +167,53 @@ describe('rejected tokens', () => {
     expect(await store.count({ app: APP, refused: true })).toBe(2)
     expect(told.reduce((sum, devices) => sum + devices, 0)).toBe(2)
     expect(told.length).toBeGreaterThan(1)
+  })
+})
+
+describe('over the provider API', () => {
+  beforeEach(async () => {
+    await sender.close()
+    const credentials = openCertificate(Buffer.from(apple.certificates.client))
+    sender = new Sender({ app: APP, provider: apple.provider, ca: apple.certificates.ca, credentials })
+  })
+
+  test('devices whose app is gone are removed, unless they registered since Apple found that out', async () => {
+    const now = Date.now()
+    await register(tokens(5), { updatedAt: new Date(now - 60_000) })
+    const script = answer({
+      [token(1)]: { status: 410, reason: 'Unregistered', timestamp: now - 30_000 },
+      [token(2)]: { status: 410, reason: 'Unregistered', timestamp: now - 90_000 },
+      // without a time it is that of the push
+      [token(3)]: { status: 410, reason: 'ExpiredToken' },
+      [token(9)]: { status: 410, reason: 'Unregistered', timestamp: now },
+    })
+    apple.script(script)
+    const told: number[] = []
+    const to = push({ audience: { tokens: [...tokens(5), token(9)] } })
+    const outcomes = await collect(dispatcher().deliver(to, { onRemoved: (devices) => told.push(devices) }))
+    expect(outcomes['accepted']?.toSorted()).toEqual([token(0), token(4)])
+    expect(outcomes['unregistered']?.toSorted()).toEqual([token(1), token(2), token(3), token(9)])
+    const left = await store.getMany(APP, tokens(5))
+    expect(left.map((device) => device?.token)).toEqual([token(0), undefined, token(2), undefined, token(4)])
+    expect(await store.tombstone(APP, token(1))).toMatchObject({ cause: 'unregistered' })
+    expect(told.reduce((sum, devices) => sum + devices, 0)).toBe(2)
+  })
+
+  test.for(['BadDeviceToken', 'DeviceTokenNotForTopic'])('%s marks a device as refused', async (reason) => {
+    await register(tokens(3))
+    apple.script(answer({ [token(1)]: { status: 400, reason } }))
+    await collect(dispatcher().deliver(push()))
+    expect((await store.get(APP, token(1)))?.refused).toMatchObject({ reason })
+    expect(await dispatcher().count(push())).toBe(2)
+  })
+
+  test('many rejected tokens are a push to the wrong environment: it ends, and no device is marked', async () => {
+    await register(tokens(3000))
+    apple.script({
+      provider: { rules: [{ when: { every: 4 }, do: { status: 400, reason: 'BadDeviceToken' } }] },
+    })
+    await expect(collect(dispatcher().deliver(push()))).rejects.toMatchObject({ code: 'environment-mismatch' })
+    expect(await store.count({ app: APP, refused: true })).toBe(0)
   })
 })
 
