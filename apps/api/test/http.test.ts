@@ -363,18 +363,21 @@ test('under a base path everything is there, and nothing outside of it', async (
 
 test('apps are told with their credentials, never with keys or files', async () => {
   const text = `[[apps]]\ntopic = "${APP}"\ncertificate = "nowhere.pem"\ngateway = "push.internal:2195"\n`
-  const api = await startApi('sqlite::memory:', `${text}[[apps]]\ntopic = "a.b"\n`)
+  const byKey = '[[apps]]\ntopic = "z.key"\nteamId = "DEF123GHIJ"\nkey = "nowhere/AuthKey_ABC123DEFG.p8"\n'
+  const api = await startApi('sqlite::memory:', `${text}${byKey}[[apps]]\ntopic = "a.b"\n`)
+  const key = { interface: 'provider-api', credential: 'key', keyId: 'ABC123DEFG' }
   const answer = await api.get('/v1/apps')
   expect(answer.body).toEqual({
     data: [
       { topic: 'a.b', environments: {} },
       { topic: APP, environments: { production: { interface: 'gateway', credential: 'certificate' } } },
+      { topic: 'z.key', environments: { production: key, sandbox: key } },
     ],
     nextCursor: null,
   })
   expect((await api.get('/v1/apps?limit=1')).body).toMatchObject({ data: [{ topic: 'a.b' }], nextCursor: 'a.b' })
-  expect((await api.get('/v1/apps?limit=1&cursor=a.b')).body).toMatchObject({
-    data: [{ topic: APP }],
+  expect((await api.get('/v1/apps?limit=2&cursor=a.b')).body).toMatchObject({
+    data: [{ topic: APP }, { topic: 'z.key' }],
     nextCursor: null,
   })
 })

@@ -11,7 +11,7 @@ const DEFAULT_LIMIT = 50
 const environmentSchema = z.object({
   interface: z.enum(['gateway', 'provider-api']),
   credential: z.enum(['key', 'certificate']),
-  keyId: z.string().optional(),
+  keyId: z.string().optional().openapi({ description: 'Of a signing key.', example: 'ABC123DEFG' }),
   expiresAt: time.optional().openapi({ description: 'Of a certificate; absent where it cannot be read.' }),
 })
 const appSchema = z
@@ -26,7 +26,9 @@ interface AppBody {
   readonly environments: Readonly<Record<string, EnvironmentBody>>
 }
 
-type EnvironmentBody = Pick<EnvironmentDescription, 'interface' | 'credential'> & { readonly expiresAt?: string }
+type EnvironmentBody = Pick<EnvironmentDescription, 'interface' | 'credential' | 'keyId'> & {
+  readonly expiresAt?: string
+}
 
 const COLUMNS: Columns<AppBody> = {
   topic: (app) => app.topic,
@@ -77,9 +79,16 @@ export const APP_ENDPOINTS: readonly Endpoint[] = [list]
 
 /** Where the servers and files are is nobody's business here. */
 function toAppBody({ topic: name, environments }: AppDescription): AppBody {
-  const bodies = Object.entries(environments).map(([environment, { interface: over, credential, expiresAt }]) => {
-    const body = { interface: over, credential, ...(expiresAt !== undefined && { expiresAt: expiresAt.toISOString() }) }
-    return [environment, body] as const
-  })
+  const bodies = Object.entries(environments).map(
+    ([environment, { interface: over, credential, keyId, expiresAt }]): [string, EnvironmentBody] => [
+      environment,
+      {
+        interface: over,
+        credential,
+        ...(keyId !== undefined && { keyId }),
+        ...(expiresAt !== undefined && { expiresAt: expiresAt.toISOString() }),
+      },
+    ],
+  )
   return { topic: name, environments: Object.fromEntries(bodies) }
 }
