@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 
-import type { TestContext } from 'vitest'
+import { type Simulator, type SimulatorOptions, startSimulator } from '@lhspn/apns-simulator'
+import { expect, type TestContext } from 'vitest'
 
 import {
   type Notification,
@@ -27,6 +28,35 @@ export const signingKey = openSigningKey(
 export interface ProviderSender {
   readonly sender: Sender
   readonly events: SenderEvent[]
+}
+
+export interface ProviderDelivery extends ProviderSender {
+  readonly simulator: Simulator
+}
+
+export interface ProviderDeliveryOptions extends SimulatorOptions {
+  readonly sender?: Partial<ProviderApiOptions>
+  /** Rules that Apple will see broken. */
+  readonly blames?: readonly string[]
+}
+
+/** A sender, and the simulated Apple that it sends to with its key; at the end of the test Apple must have no other complaint. */
+export async function openProviderDelivery(
+  context: TestContext,
+  { sender: senderOptions, blames = [], ...options }: ProviderDeliveryOptions = {},
+): Promise<ProviderDelivery> {
+  const simulator = await startSimulator({ certificates: await certificates, ...options })
+  const { key, ...ids } = simulator.signingKey
+  context.onTestFinished(async () => {
+    const violations = simulator.journal.violations()
+    // It stays open on its side where it plays dead.
+    if (!/"(silent-connection|half-open)"/.test(JSON.stringify(options.script ?? {})))
+      await simulator.journal.waitFor(({ closed, connections }) => closed === connections, AbortSignal.timeout(5000))
+    await simulator.close()
+    expect(violations.filter(({ rule }) => !blames.includes(rule))).toEqual([])
+  })
+  const credentials = openSigningKey(key, ids)
+  return { simulator, ...(await openProviderSender(context, simulator.provider, { credentials, ...senderOptions })) }
 }
 
 /** A sender to one server, closed with the test; when it says that it is closed, all its connections are. */

@@ -259,6 +259,11 @@ export class RawServer {
     while (!holds(this)) await this.changed.wait()
   }
 
+  /** Of a connection that has done its part nothing is kept. */
+  forget(connection: RawConnection): void {
+    this.connections.splice(this.connections.indexOf(connection), 1)
+  }
+
   get requests(): readonly RawRequest[] {
     return this.connections.flatMap(({ requests }) => requests)
   }
@@ -282,14 +287,19 @@ export async function openRawServer(
       new RawConnection(socket, typeof behaviour === 'function' ? behaviour(nth) : behaviour, raw.changed),
     )
   })
+  const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
     socket.on('error', () => {})
     socket.setNoDelay(true)
-    context.onTestFinished(() => void socket.destroy())
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  context.onTestFinished(() => void server.close())
+  context.onTestFinished(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
   raw.address = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return raw
 }
