@@ -6,7 +6,7 @@ export type ServiceErrorCode =
   | 'unreadable-file'
   /** No app of this topic is configured, or none was named where there are several. */
   | 'unknown-app'
-  /** The app lacks what the environment needs: a gateway, a feedback service or a certificate. */
+  /** The app lacks what the environment needs: credentials, a gateway or a feedback service. */
   | 'app-not-configured'
   /** What an API key is to be called is no name. */
   | 'invalid-key'

@@ -112,6 +112,43 @@ describe.for(DATABASES)('on %s', ([, url]) => {
   })
 })
 
+test('the state of a sender on the provider API follows what Apple answers', async () => {
+  const apple = await startSimulator({ certificates })
+  onTestFinished(() => apple.close())
+  const folder = temporaryFolder()
+  const { keyId, teamId, key } = apple.signingKey
+  writeFileSync(join(folder, `AuthKey_${keyId}.p8`), key)
+  writeFileSync(join(folder, 'ca.pem'), certificates.ca)
+  const lines = [
+    `topic = "${APP}"`,
+    `teamId = "${teamId}"`,
+    `sandboxKey = "${folder}/AuthKey_${keyId}.p8"`,
+    `sandboxProvider = "${apple.provider}"`,
+    `ca = "${folder}/ca.pem"`,
+  ]
+  const { service, log } = await open('sqlite::memory:', `[[apps]]\n${lines.join('\n')}\n`)
+  const state = { app: APP, environment: 'sandbox', interface: 'provider-api' }
+  expect(service.senders()).toEqual([{ ...state, state: 'unused' }])
+
+  apple.script({ provider: { rules: [{ when: {}, do: { status: 503, reason: 'ServiceUnavailable' } }] } })
+  const sender = await service.senderFor(APP, 'sandbox')
+  const content = { payload: { aps: { alert: 'Hello' } } }
+  const notifications = Array.from({ length: 30 }, (_, index) => ({ token: `${index}`.padStart(64, '0'), content }))
+  const sending = Promise.all(notifications.map((notification) => sender.sendOne(notification)))
+  await expect.poll(() => service.senders(), { timeout: 20_000 }).toEqual([{ ...state, state: 'holding' }])
+  apple.script({})
+  const outcomes = await sending
+  expect(outcomes.every(({ kind }) => kind === 'accepted')).toBe(true)
+  expect(service.senders()).toEqual([{ ...state, state: 'connected' }])
+  expect(log.map(({ msg }) => msg)).toEqual(
+    expect.arrayContaining([
+      'provider-api: connected',
+      'provider-api: not available, one notification at a time is tried',
+      'provider-api: available again',
+    ]),
+  )
+})
+
 test('what is wrong with an app is told by whoever asks for its sender, again and again until it is right', async () => {
   const folder = temporaryFolder()
   const file = join(folder, 'push.pem')
