@@ -11,7 +11,14 @@ const members = ['packages', 'apps'].flatMap((top) =>
 )
 const projects = [...members, 'examples', 'bench'].filter((root) => existsSync(new URL(root, import.meta.url)))
 // These find a MariaDB at `freshMysqlUrl()` of @lhspn/test-servers/vitest; it starts only where one of them is run.
-const WITH_MARIADB = new Set(['packages/database', 'packages/device-store', 'packages/service', 'apps/api', 'apps/cli'])
+const WITH_MARIADB = new Set([
+  'packages/database',
+  'packages/device-store',
+  'packages/dispatcher',
+  'packages/service',
+  'apps/api',
+  'apps/cli',
+])
 const mariaDb = fileURLToPath(new URL('packages/test-servers/src/global-setup.ts', import.meta.url))
 
 export default defineConfig({
