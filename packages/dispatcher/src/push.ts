@@ -1,6 +1,8 @@
 import type { Content, Payload, Priority, PushType } from '@lhspn/apns-protocol'
-import type { Audience } from '@lhspn/device-store'
+import type { Audience, Filter } from '@lhspn/device-store'
 import type { SendOptions } from '@lhspn/sender'
+
+import type { PausedBecause, PushState } from './push-state.ts'
 
 /** Device tokens as they come, in arrays of any length; any number, and so not counted in advance. */
 export interface TokenStream {
@@ -71,4 +73,41 @@ export function contentOf(push: Omit<PushContent, 'expiration'>, expiresAt: numb
     expiration: Math.floor(expiresAt / 1000),
     ...(collapseId !== null && { collapseId }),
   }
+}
+
+/** `planned` is always the sum of the others. */
+export interface Counts {
+  readonly planned: number
+  readonly accepted: number
+  readonly rejected: number
+  readonly unregistered: number
+  readonly unconfirmed: number
+  /** Not settled. */
+  readonly remaining: number
+}
+
+/** Of explicit tokens, their number; the records of notifications have them. */
+export type StoredAudience = { readonly all: true } | { readonly filter: Filter } | { readonly tokens: number }
+
+/** A push as it is kept, with what has become of it so far. */
+export interface StoredPush extends Omit<PushRequest, 'audience' | 'expiration' | 'sendAt'> {
+  /** `psh_` and a ULID. */
+  readonly id: string
+  /** What the database and the ids of notifications know it by. */
+  readonly number: number
+  readonly audience: StoredAudience
+  /** 0: now or never. Of a duration, before the push has begun: as if it began when it may. */
+  readonly expiration: Date | 0
+  readonly sendAt: Date | null
+  readonly state: PushState
+  readonly pausedBecause: PausedBecause | null
+  /** Whether its audience is still being read: `planned` grows. */
+  readonly planning: boolean
+  readonly counts: Counts
+  /** How often each reason came, of all outcomes that have one. */
+  readonly reasons: Readonly<Record<string, number>>
+  readonly createdAt: Date
+  readonly startedAt: Date | null
+  /** null where it was canceled. */
+  readonly completedAt: Date | null
 }
