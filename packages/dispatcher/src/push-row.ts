@@ -120,6 +120,10 @@ export function standingOf(row: Pick<PushRow, 'state' | 'paused_from' | 'paused_
   }
 }
 
+export function badgeOf({ badge }: Pick<PushRow, 'badge'>): number | 'increment' | null {
+  return badge === COUNTED_UP ? 'increment' : badge
+}
+
 /** What the planner reads; undefined where the members came with the push, as tokens. */
 export function searchOf(row: Pick<PushRow, 'audience'>): { readonly filter: Filter | undefined } | undefined {
   const audience = JSON.parse(row.audience) as KeptAudience
@@ -143,7 +147,7 @@ export function toStoredPush(row: PushRow, counts: Counts, reasons: StoredPush['
     priority: row.priority as Priority,
     expiration: expiry === 0 ? 0 : new Date(expiry),
     collapseId: row.collapse_id,
-    badge: row.badge === COUNTED_UP ? 'increment' : row.badge,
+    badge: badgeOf(row),
     sendAt: dateOf(row.send_at),
     rate: row.rate,
     maxAudience: row.max_audience,

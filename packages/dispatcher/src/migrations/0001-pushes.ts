@@ -17,8 +17,8 @@ const TEXT = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'
  *
  * `chunk`. `state`: place in CHUNK_STATES. `seq` from 1 on. `owner`: random for each claim; it stays when the chunk is
  * closed or given back, so that whoever lost the answer to a COMMIT can ask again. `started_at`: leased for the first
- * time. `leases`: that ran out in a row without progress, this one included. `counted`: members, from the first, whose
- * badge was counted. `members`: members.ts. `outcomes`: a code of outcome-code.ts for each member, in order; null while
+ * time. `leases`: that ran out in a row without progress, this one included. `waits`: times in a row that nothing but
+ * TooManyRequests came back. `counted`: members, from the first, whose badge was counted. `members`: members.ts. `outcomes`: a code of outcome-code.ts for each member, in order; null while
  * nothing is settled. The counts are those of `outcomes`.
  *
  * `push_reason`: how often a code of outcome-code.ts that has a reason is in the chunk; `chunk_seq` 0 sums up chunks
@@ -49,7 +49,8 @@ export const PUSHES: Migration = {
     `CREATE TABLE IF NOT EXISTS chunk (
       id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, push_number BIGINT UNSIGNED NOT NULL,
       seq INT UNSIGNED NOT NULL, state TINYINT UNSIGNED NOT NULL DEFAULT 0, run_at BIGINT NOT NULL DEFAULT 0,
-      owner BIGINT NULL, lease_until BIGINT NULL, started_at BIGINT NULL, leases INT UNSIGNED NOT NULL DEFAULT 0,
+      owner BIGINT NULL, lease_until BIGINT NULL, started_at BIGINT NULL,
+      leases INT UNSIGNED NOT NULL DEFAULT 0, waits INT UNSIGNED NOT NULL DEFAULT 0,
       size INT UNSIGNED NOT NULL, counted INT UNSIGNED NOT NULL DEFAULT 0, settled INT UNSIGNED NOT NULL DEFAULT 0,
       accepted INT UNSIGNED NOT NULL DEFAULT 0, rejected INT UNSIGNED NOT NULL DEFAULT 0,
       unregistered INT UNSIGNED NOT NULL DEFAULT 0, unconfirmed INT UNSIGNED NOT NULL DEFAULT 0,
@@ -88,7 +89,7 @@ export const PUSHES: Migration = {
     `CREATE TABLE chunk (
       id INTEGER PRIMARY KEY AUTOINCREMENT, push_number INTEGER NOT NULL, seq INTEGER NOT NULL,
       state INTEGER NOT NULL DEFAULT 0, run_at INTEGER NOT NULL DEFAULT 0, owner INTEGER, lease_until INTEGER,
-      started_at INTEGER, leases INTEGER NOT NULL DEFAULT 0,
+      started_at INTEGER, leases INTEGER NOT NULL DEFAULT 0, waits INTEGER NOT NULL DEFAULT 0,
       size INTEGER NOT NULL, counted INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0,
       accepted INTEGER NOT NULL DEFAULT 0, rejected INTEGER NOT NULL DEFAULT 0,
       unregistered INTEGER NOT NULL DEFAULT 0, unconfirmed INTEGER NOT NULL DEFAULT 0,
