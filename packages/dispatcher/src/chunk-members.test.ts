@@ -7,7 +7,11 @@ test('ids come back as they were given, whatever lies between them', () => {
   const ids = fc
     .uniqueArray(fc.oneof(fc.integer({ min: 1, max: 500 }), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })))
     .map((list) => list.toSorted((one, other) => one - other))
-  fc.assert(fc.property(ids, (list) => expect(decodeMembers(encodeIds(list))).toEqual({ ids: list })))
+  fc.assert(
+    fc.property(ids, (list) => {
+      expect(decodeMembers(encodeIds(list))).toEqual({ ids: list })
+    }),
+  )
 })
 
 test('tokens come back as they were given, of every length', () => {

@@ -77,7 +77,7 @@ export function codeOf({ kind, reason }: { readonly kind: SettledKind; readonly 
 
 /** What a byte says; undefined for 0, and for numbers of a later version. */
 export function outcomeOfCode(code: number): CodeFacts | undefined {
-  return CODES[code as Code] as CodeFacts | undefined
+  return (CODES as Readonly<Record<number, CodeFacts>>)[code]
 }
 
 /** Bytes of outcomes that are of this kind, or have this reason, or both. */
