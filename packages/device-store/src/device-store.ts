@@ -4,6 +4,7 @@ import type { Filter } from './audience.ts'
 import type { Changes, Device, Environment, Registration, RemovalCause, Tombstone } from './device.ts'
 import type { LegacyImport, LegacyImportOptions } from './import-legacy.ts'
 import type { Known } from './statements/ids.ts'
+import type { Member } from './statements/members.ts'
 import type { Refusal } from './statements/refuse.ts'
 import type { Saved } from './statements/save.ts'
 
@@ -88,6 +89,15 @@ export interface DeviceStore {
   newestId(): Promise<number>
   /** What is known of these ids: of devices, and of removed ones as long as their tombstone is kept. */
   known(ids: readonly number[]): Promise<ReadonlyMap<number, Known>>
+  /** What sending needs to know of the devices with these ids, which ascend; those that are gone are not there. */
+  members(app: string, ids: readonly number[]): Promise<ReadonlyMap<number, Member>>
+  /** The same, after their badges were counted up by one, but for those that are refused or of the other environment. */
+  countMembers(
+    app: string,
+    environment: Environment,
+    ids: readonly number[],
+    transaction: Transaction,
+  ): Promise<ReadonlyMap<number, Member>>
   /** Ids that a token has, or had before it was removed. */
   idsOf(app: string, token: string): Promise<readonly number[]>
   count(query: Query): Promise<number>
@@ -110,11 +120,11 @@ export interface DeviceStore {
     tokens: readonly { readonly token: string; readonly since: number }[],
     options?: RemovalOptions,
   ): Promise<readonly string[]>
-  /** Marks devices that still are of this environment; answers how many. */
+  /** Marks devices that still are of this environment, and have not registered since; answers how many. */
   refuse(
     app: string,
     environment: Environment,
-    marks: readonly (Omit<Refusal, 'push'> & { readonly push?: string | null | undefined })[],
+    marks: readonly (Pick<Refusal, 'token' | 'reason'> & Partial<Pick<Refusal, 'push' | 'since'>>)[],
     options?: WriteOptions,
   ): Promise<number>
   /** Forgets tombstones from before then; answers how many. */

@@ -45,3 +45,4 @@ export { MIGRATIONS as DEVICE_STORE_MIGRATIONS, OWNER as DEVICE_STORE_OWNER } fr
 export { openDeviceStore, type OpenDeviceStoreOptions } from './open.ts'
 export type { Known } from './statements/ids.ts'
 export type { Saved } from './statements/save.ts'
+export type { Member } from './statements/members.ts'

@@ -29,6 +29,7 @@ import { incrementBadges, resetBadges } from './statements/badges.ts'
 import { ANY_WITHHELD, countRows, findRows, readAudience, type Search } from './statements/find.ts'
 import { readByTokens } from './statements/get.ts'
 import { type Known, readAudienceIds, readIdsOf, readKnown, readNewestId } from './statements/ids.ts'
+import { countMembers, type Member, readMembers } from './statements/members.ts'
 import { refuseDevices } from './statements/refuse.ts'
 import { forgetTombstones, readTombstone, remove, type Removal } from './statements/remove.ts'
 import {
@@ -187,6 +188,21 @@ export class SqlDeviceStore implements DeviceStore {
     return readKnown(this.database, ids)
   }
 
+  async members(app: string, ids: readonly number[]): Promise<ReadonlyMap<number, Member>> {
+    const appId = await this.#apps.find(app)
+    return appId === undefined ? new Map() : readMembers(this.database, appId, ids)
+  }
+
+  async countMembers(
+    app: string,
+    environment: Environment,
+    ids: readonly number[],
+    transaction: Transaction,
+  ): Promise<ReadonlyMap<number, Member>> {
+    const appId = await this.#apps.find(app, transaction)
+    return appId === undefined ? new Map() : countMembers(transaction, appId, environment, ids)
+  }
+
   async idsOf(app: string, token: string): Promise<readonly number[]> {
     const checked = checkToken(token)
     const appId = await this.#apps.find(app)
@@ -247,14 +263,19 @@ export class SqlDeviceStore implements DeviceStore {
   async refuse(
     app: string,
     environment: Environment,
-    marks: readonly { readonly token: string; readonly reason: string; readonly push?: string | null | undefined }[],
+    marks: readonly {
+      readonly token: string
+      readonly reason: string
+      readonly push?: string | null
+      readonly since?: number
+    }[],
     options?: WriteOptions,
   ): Promise<number> {
     const appId = await this.#apps.find(app, options?.in)
     if (appId === undefined) return 0
     const refusals = new Map(
-      marks.map(({ token, reason, push = null }) => {
-        const refusal = { token: checkToken(token), reason: checkLabel(reason), push: checkLabel(push) }
+      marks.map(({ token, reason, push = null, since = Number.POSITIVE_INFINITY }) => {
+        const refusal = { token: checkToken(token), reason: checkLabel(reason), push: checkLabel(push), since }
         return [refusal.token, refusal]
       }),
     )

@@ -16,7 +16,11 @@ test('ids come back as they were given, whatever lies between them', () => {
 
 test('tokens come back as they were given, of every length', () => {
   const token = fc.uint8Array({ minLength: 1, maxLength: 100 }).map((bytes) => Buffer.from(bytes).toString('hex'))
-  fc.assert(fc.property(fc.array(token), (tokens) => expect(decodeMembers(encodeTokens(tokens))).toEqual({ tokens })))
+  fc.assert(
+    fc.property(fc.array(token), (tokens) => {
+      expect(decodeMembers(encodeTokens(tokens))).toEqual({ tokens })
+    }),
+  )
 })
 
 test('neighbours take a byte each', () => {
