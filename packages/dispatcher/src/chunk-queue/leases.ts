@@ -4,6 +4,7 @@ import type { Database, DatabaseError, Session, Transaction } from '@lhspn/datab
 
 import { type ActivePush, readActivePush } from '../active-push.ts'
 import { environmentOf } from '../push-row.ts'
+import type { Environment } from '../push.ts'
 import { CHUNK, RUNNING } from '../statements/chunk-state.ts'
 import { movePush } from '../statements/pushes.ts'
 import type { Lease, LeaseWish, Orders, Release, Renewal, Slot } from './chunk-queue.ts'
@@ -40,6 +41,15 @@ interface ChunkRow {
   readonly started_at: number
   readonly members: Uint8Array
   readonly outcomes: Uint8Array | null
+}
+
+/** The next chunk of a push, before it is leased. */
+export interface Outlook {
+  readonly app: string
+  readonly environment: Environment
+  readonly light: boolean
+  /** So long it cannot be leased. */
+  readonly afterMs: number
 }
 
 const TURN_COLUMNS = 'p.number, p.app, p.environment, p.rate, p.mismatch_off, p.next_at, p.served_at'
@@ -81,6 +91,30 @@ export class ChunkLeases {
       [push],
     )
     return turn === undefined ? undefined : this.#take(turn, wish)
+  }
+
+  /** When this push has a chunk to lease next; undefined where it does not run, or none is ready. */
+  async outlook(number: number): Promise<Outlook | undefined> {
+    const [push] = await this.#database.query<TurnRow>(
+      `SELECT ${TURN_COLUMNS}, ${this.#now} AS now, ${this.#nextChunk} AS chunk
+       FROM push p WHERE p.number = ? AND p.state = ${RUNNING}`,
+      [number],
+    )
+    if (push === undefined) return undefined
+    const [chunk] = await this.#database.query<{ size: number; run_at: number }>(
+      push.chunk === null
+        ? `SELECT size, run_at FROM chunk WHERE push_number = ? AND state = ${CHUNK.ready} AND leases < ${FRUITLESS_LEASES}
+           ORDER BY run_at LIMIT 1`
+        : 'SELECT size, run_at FROM chunk WHERE id = ?',
+      [push.chunk ?? number],
+    )
+    if (chunk === undefined) return undefined
+    return {
+      app: push.app,
+      environment: environmentOf(push.environment),
+      light: isLight(chunk.size, push.rate),
+      afterMs: Math.max(0, chunk.run_at - push.now, push.next_at - AHEAD_MS - push.now),
+    }
   }
 
   async renew({ chunk, owner, push }: Lease): Promise<Renewal | undefined> {
@@ -177,7 +211,7 @@ export class ChunkLeases {
       [id],
     )
     if (chunk === undefined) return undefined
-    if (wish.lightOnly && rate === null && chunk.size > SMALL_CHUNK) return undefined
+    if (wish.lightOnly && !isLight(chunk.size, rate)) return undefined
     const push = await this.#activePush(number)
     if (push === undefined) return undefined
     const asked = performance.now()
@@ -259,6 +293,10 @@ export async function ordersOf(session: Session, push: number): Promise<Orders> 
     [push],
   )
   return { running: row?.state === RUNNING, rate: row?.rate ?? null }
+}
+
+function isLight(size: number, rate: number | null): boolean {
+  return rate !== null || size <= SMALL_CHUNK
 }
 
 /** The next slot of a rate: it begins where the last one ended, or now, and lasts as long as so many need. */
