@@ -130,6 +130,8 @@ const KINDS = {
   'state-conflict': 'state-conflict',
   'unknown-push': 'not-found',
 
+  'redis-unreachable': 'unavailable',
+
   // of the database and of the sender
   unreachable: 'unavailable',
   'access-denied': 'unavailable',

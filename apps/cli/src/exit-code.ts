@@ -62,6 +62,7 @@ const EXIT_CODES = {
   'gateway-cannot': EXIT.refused,
   'idempotency-mismatch': EXIT.refused,
   'invalid-push': EXIT.refused,
+  'redis-unreachable': EXIT.unreachable,
   'state-conflict': EXIT.refused,
   'unknown-push': EXIT.notFound,
 

@@ -8,6 +8,7 @@ export type DispatcherErrorCode =
   | 'idempotency-mismatch'
   | 'invalid-cursor'
   | 'invalid-push'
+  | 'redis-unreachable'
   | 'state-conflict'
   | 'unknown-push'
 
