@@ -9,8 +9,8 @@ const LENGTH_BYTES = 1
  * is new. Exact: nothing is told by a hash alone. Holds what its maker lets it hold.
  */
 export class TokenSet {
-  /** Places of tokens, + 1; 0 = free. A place is block × BLOCK_BYTES + offset. */
-  #slots = new Float64Array(FIRST_SLOTS)
+  /** Places of tokens, + 1; 0 = free. A place is block × BLOCK_BYTES + offset: 4,096 blocks fit. */
+  #slots = new Uint32Array(FIRST_SLOTS)
   #size = 0
   readonly #blocks: Buffer[] = []
   #end = BLOCK_BYTES
@@ -66,7 +66,7 @@ export class TokenSet {
 
   #grow(): void {
     const places = this.#slots.filter((place) => place !== 0)
-    this.#slots = new Float64Array(this.#slots.length * 2)
+    this.#slots = new Uint32Array(this.#slots.length * 2)
     for (const stored of places) {
       const block = this.#blocks[Math.floor((stored - 1) / BLOCK_BYTES)] as Buffer
       const at = (stored - 1) % BLOCK_BYTES

@@ -165,10 +165,7 @@ export class ChunkLeases {
     )
     for (const { id, push_number: push } of expired)
       await this.#database.transaction(async (transaction) => {
-        const [row] = await transaction.query<{ now: number }>(
-          `SELECT ${this.#now} AS now FROM push WHERE number = ? ${forUpdate}`,
-          [push],
-        )
+        await transaction.query(`SELECT number FROM push WHERE number = ? ${forUpdate}`, [push])
         const { changes } = await transaction.execute(
           `UPDATE chunk SET state = ${CHUNK.ready}, run_at = 0, owner = NULL, lease_until = NULL
            WHERE id = ? AND state = ${CHUNK.leased} AND lease_until <= ${this.#now}`,
@@ -176,8 +173,8 @@ export class ChunkLeases {
         )
         if (changes === 0) return
         const [chunk] = await transaction.query<{ leases: number }>('SELECT leases FROM chunk WHERE id = ?', [id])
-        if (row !== undefined && (chunk?.leases ?? 0) >= FRUITLESS_LEASES)
-          await movePush(transaction, push, { kind: 'pause', because: 'fault' }, row.now)
+        if ((chunk?.leases ?? 0) >= FRUITLESS_LEASES)
+          await movePush(transaction, push, { kind: 'pause', because: 'fault' })
       })
     return [...new Set(expired.map(({ push_number: push }) => push))]
   }

@@ -83,13 +83,12 @@ export interface Moved {
 
 /**
  * Lets an event happen to a push, under the lock of its row. undefined: there is no such push; `after` is undefined
- * where a push that stands so cannot meet it. `now` is the database's time.
+ * where a push that stands so cannot meet it.
  */
 export async function movePush(
   transaction: Transaction,
   number: number,
   event: PushEvent,
-  now: number,
 ): Promise<Moved | { readonly before: Standing; readonly after: undefined } | undefined> {
   const [row] = await transaction.query<Pick<PushRow, 'state' | 'paused_from' | 'paused_because'>>(
     `SELECT state, paused_from, paused_because FROM push WHERE number = ? ${transaction.dialect.forUpdate}`,
@@ -99,19 +98,19 @@ export async function movePush(
   const before = standingOf(row)
   const after = follow(before, event)
   if (after === undefined) return { before, after }
-  if (after !== before) await writeStanding(transaction, number, after, now)
+  if (after !== before) await writeStanding(transaction, number, after)
   return { before, after }
 }
 
-async function writeStanding(session: Session, number: number, standing: Standing, now: number): Promise<void> {
+async function writeStanding(session: Session, number: number, standing: Standing): Promise<void> {
   const { state, pausedBecause, pausedFrom } = standing
   await session.execute(
-    'UPDATE push SET state = ?, paused_because = ?, paused_from = ?, ended_at = ? WHERE number = ?',
+    `UPDATE push SET state = ?, paused_because = ?, paused_from = ?, ended_at = ${isEnd(state) ? session.dialect.now : 'NULL'}
+     WHERE number = ?`,
     [
       stateNumber(state),
       pausedBecause === null ? null : PAUSE_CAUSES.indexOf(pausedBecause),
       pausedFrom === null ? null : stateNumber(pausedFrom),
-      isEnd(state) ? now : null,
       number,
     ],
   )
