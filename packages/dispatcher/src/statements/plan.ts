@@ -47,6 +47,14 @@ export async function leasePlan(
   return changes === 0 ? undefined : readPlan(session, { number, owner })
 }
 
+/** Leases the planning of a push that has just been stored. */
+export async function holdPlan(transaction: Transaction, { number, owner }: Planning, leaseMs: number): Promise<void> {
+  await transaction.execute(
+    `UPDATE push SET plan_owner = ?, plan_until = ${transaction.dialect.now} + ? WHERE number = ?`,
+    [owner, leaseMs, number],
+  )
+}
+
 /** undefined: the planning is another's, or over. */
 export async function readPlan(session: Session, { number, owner }: Planning): Promise<PlanRow | undefined> {
   const [row] = await session.query<PlanRow>(
