@@ -292,7 +292,8 @@ export async function ordersOf(session: Session, push: number): Promise<Orders> 
   return { running: row?.state === RUNNING, rate: row?.rate ?? null }
 }
 
-function isLight(size: number, rate: number | null): boolean {
+/** Whether it does not count against the number of chunks at once. */
+export function isLight(size: number, rate: number | null): boolean {
   return rate !== null || size <= SMALL_CHUNK
 }
 
