@@ -1,8 +1,8 @@
 import { type Parameter, placeholders, type Session, type Transaction } from '@lhspn/database'
 
-import { PUSH_COLUMNS, type PushRow, rowOf, standingOf, stateNumber } from '../push-row.ts'
+import { environmentOf, PUSH_COLUMNS, type PushRow, rowOf, standingOf, stateNumber } from '../push-row.ts'
 import { follow, isEnd, PAUSE_CAUSES, type PushEvent, type Standing } from '../push-state.ts'
-import type { Counts } from '../push.ts'
+import type { Counts, Environment } from '../push.ts'
 
 type Inserted = ReturnType<typeof rowOf>
 
@@ -54,10 +54,42 @@ export function countsOf({ planned, accepted, rejected, unregistered, unconfirme
   return { planned, accepted, rejected, unregistered, unconfirmed, remaining }
 }
 
+/** How often each code of outcome-code.ts that has a reason came, by push. */
+export async function readReasons(
+  session: Session,
+  numbers: readonly number[],
+): Promise<ReadonlyMap<number, readonly (readonly [code: number, n: number])[]>> {
+  const found = new Map<number, (readonly [number, number])[]>()
+  if (numbers.length === 0) return found
+  const rows = await session.query<{ push_number: number; reason: number; n: number }>(
+    `SELECT push_number, reason, SUM(n) AS n FROM push_reason WHERE push_number IN (${placeholders(numbers.length)})
+     GROUP BY push_number, reason ORDER BY push_number, reason`,
+    numbers,
+  )
+  for (const { push_number: number, reason, n } of rows) {
+    const list = found.get(number) ?? []
+    list.push([reason, n])
+    found.set(number, list)
+  }
+  return found
+}
+
 /** The number behind an id. */
 export async function findNumber(session: Session, id: string): Promise<number | undefined> {
   const [row] = await session.query<{ number: number }>('SELECT number FROM push WHERE id = ?', [id])
   return row?.number
+}
+
+/** What events name a push by. */
+export async function readAddress(
+  session: Session,
+  number: number,
+): Promise<{ readonly push: string; readonly app: string; readonly environment: Environment } | undefined> {
+  const [row] = await session.query<{ id: string; app: string; environment: number }>(
+    'SELECT id, app, environment FROM push WHERE number = ?',
+    [number],
+  )
+  return row === undefined ? undefined : { push: row.id, app: row.app, environment: environmentOf(row.environment) }
 }
 
 /** Numbers of pushes below `below`, newest first. */
