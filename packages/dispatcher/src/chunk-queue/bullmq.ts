@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
 import type { Database, Transaction } from '@lhspn/database'
 import { Redis, type RedisOptions } from 'ioredis'
 
@@ -36,6 +38,7 @@ const LONGEST_PAUSE_MS = 1_000
  */
 export async function openBullMqQueue(options: BullMqQueueOptions): Promise<ChunkQueue> {
   const { redisUrl, password, onError = () => undefined } = options
+  if (!/^rediss?:\/\//.test(redisUrl)) throw unreachable('its URL is neither redis: nor rediss:')
   const common: RedisOptions = {
     lazyConnect: true,
     // What was not written when the connection broke fails, instead of waiting for a Redis that may never come back.
@@ -46,24 +49,35 @@ export async function openBullMqQueue(options: BullMqQueueOptions): Promise<Chun
   }
   const client = new Redis(redisUrl, { ...common, commandTimeout: ANSWER_MS })
   const waitingClient = new Redis(redisUrl, common)
-  for (const one of [client, waitingClient]) one.on('error', onError)
+  // Each connection tries again and again, and says so each time.
+  const reported = new Set<string>()
+  const report = (error: Error): void => {
+    if (!reported.has(error.message)) onError(error)
+    reported.add(error.message)
+  }
+  client.on('ready', () => reported.clear())
+  for (const one of [client, waitingClient]) one.on('error', report)
   const lines: TurnLine[] = []
   try {
     await Promise.all([client.connect(), waitingClient.connect()])
     for (const name of ['turns', 'light-turns'])
-      lines.push(await TurnLine.open({ client, waitingClient, name, onError }))
+      lines.push(await TurnLine.open({ client, waitingClient, name, onError: report }))
   } catch (error) {
     await Promise.all(lines.map((line) => line.close()))
     for (const one of [client, waitingClient]) one.disconnect()
-    throw new DispatcherError(
-      'redis-unreachable',
-      `Redis cannot be reached: ${(error as Error).message}`,
-      'Look whether Redis runs and its URL and password are right.',
-      { cause: error },
-    )
+    throw unreachable((error as Error).message, error)
   }
   const [heavy, light] = lines as [TurnLine, TurnLine]
-  return new BullMqQueue({ ...options, onError }, [client, waitingClient], { heavy, light })
+  return new BullMqQueue({ ...options, onError: report }, [client, waitingClient], { heavy, light })
+}
+
+function unreachable(why: string, cause?: unknown): DispatcherError {
+  return new DispatcherError(
+    'redis-unreachable',
+    `Redis cannot be reached: ${why}`,
+    'Look whether Redis runs, and whether its URL and password are right.',
+    { cause },
+  )
 }
 
 /**
@@ -77,6 +91,8 @@ class BullMqQueue implements ChunkQueue {
   readonly #clients: readonly Redis[]
   readonly #lines: Readonly<Record<'heavy' | 'light', TurnLine>>
   readonly #closing = new AbortController()
+  readonly #reclaimMs: number
+  #reclaimedAt = -Infinity
   /** What has yet to be told to Redis. */
   readonly #told = new Set<Promise<void>>()
 
@@ -86,6 +102,7 @@ class BullMqQueue implements ChunkQueue {
     lines: Readonly<Record<'heavy' | 'light', TurnLine>>,
   ) {
     this.#leases = new ChunkLeases(database, leaseMs)
+    this.#reclaimMs = leaseMs / 4
     this.#onError = onError
     this.#clients = clients
     this.#lines = lines
@@ -102,6 +119,7 @@ class BullMqQueue implements ChunkQueue {
 
   async lease(wish: LeaseWish, signal: AbortSignal): Promise<Lease | undefined> {
     const ends = AbortSignal.any([signal, this.#closing.signal])
+    this.#reclaim()
     const turn = await this.#turn(wish, ends)
     if (ends.aborted) {
       if (turn !== undefined) this.#tell(() => this.#next(turn.push, turn))
@@ -136,13 +154,23 @@ class BullMqQueue implements ChunkQueue {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    await Promise.all(this.#told)
+    // What Redis does not hear within a while it need not hear: the database knows it.
+    await Promise.race([Promise.all(this.#told), delay(ANSWER_MS, undefined, { ref: false })])
     await Promise.all(Object.values(this.#lines).map((line) => line.close()))
     for (const client of this.#clients) client.disconnect()
   }
 
   get #reachable(): boolean {
     return this.#clients.every(({ status }) => status === 'ready')
+  }
+
+  /** Gives back, now and then, what was leased by those who are no more. */
+  #reclaim(): void {
+    if (performance.now() - this.#reclaimedAt < this.#reclaimMs) return
+    this.#reclaimedAt = performance.now()
+    this.#tell(async () => {
+      for (const push of await this.#leases.reclaim()) await this.#next(push, undefined)
+    })
   }
 
   /** The next turn that comes within a while. */

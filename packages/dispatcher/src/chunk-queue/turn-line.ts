@@ -39,7 +39,7 @@ export class TurnLine {
   readonly #worker: Worker
   readonly #onError: (error: Error) => void
   readonly #waiting = new Set<(turn: Turn) => void>()
-  #fetching: Promise<void> | undefined
+  #fetching = false
   #closed = false
 
   private constructor(queue: Queue, worker: Worker, onError: (error: Error) => void) {
@@ -92,7 +92,7 @@ export class TurnLine {
   /** Asks for the next turn, which `taker` then gets; answers how to ask no longer. */
   wait(taker: (turn: Turn) => void): () => void {
     this.#waiting.add(taker)
-    this.#fetching ??= this.#fetch()
+    void this.#fetch()
     return () => this.#waiting.delete(taker)
   }
 
@@ -100,21 +100,23 @@ export class TurnLine {
     this.#closed = true
     this.#waiting.clear()
     await Promise.allSettled([this.#worker.close(true), this.#queue.close()])
-    await this.#fetching
   }
 
+  /** Takes turns for as long as somebody waits for one. */
   async #fetch(): Promise<void> {
+    if (this.#fetching) return
+    this.#fetching = true
     while (this.#waiting.size > 0 && !this.#closed) {
       const token = randomUUID()
       try {
         const job = await this.#worker.getNextJob(token)
         if (job !== undefined) await this.#hand(job, token)
       } catch (error) {
-        this.#onError(error as Error)
+        if (!this.#closed) this.#onError(error as Error)
         break // whoever waits looks into the database then, and comes again
       }
     }
-    this.#fetching = undefined
+    this.#fetching = false
   }
 
   async #hand(job: Job, token: string): Promise<void> {
