@@ -1,6 +1,8 @@
+import { setMaxListeners } from 'node:events'
+
 import type { Database } from '@lhspn/database'
 import type { DeviceStore } from '@lhspn/device-store'
-import { type Sender, SenderError } from '@lhspn/sender'
+import type { Sender, SenderError } from '@lhspn/sender'
 
 import type { ChunkQueue, Lease } from './chunk-queue/chunk-queue.ts'
 import { isLight } from './chunk-queue/leases.ts'
@@ -54,6 +56,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    // Every chunk listens to them.
+    for (const { signal } of [this.#stop, this.#abandon]) setMaxListeners(0, signal)
   }
 
   /** Begins, unless it has begun. */

@@ -50,7 +50,7 @@ async function openPlace(freshUrl: () => Promise<string>, openQueues: () => Prom
   }
 }
 
-async function freshSqliteUrl(): Promise<string> {
+export async function freshSqliteUrl(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'lhspn-dispatcher-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return `sqlite:${join(folder, 'test.db')}`
