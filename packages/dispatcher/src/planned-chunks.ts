@@ -1,9 +1,10 @@
 import type { Database, DatabaseError } from '@lhspn/database'
 
 import type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
+import type { OnEvent } from './events.ts'
 import { PUSH_STATES } from './push-state.ts'
 import { appendChunks, type NewChunk, type Planning, type PlanRow, readPlan } from './statements/plan.ts'
-import { movePush } from './statements/pushes.ts'
+import { movePush, readAddress } from './statements/pushes.ts'
 
 export interface PlanOptions {
   readonly database: Database
@@ -11,6 +12,7 @@ export interface PlanOptions {
   /** Members a chunk, at most. */
   readonly chunkSize: number
   readonly leaseMs: number
+  readonly onEvent: OnEvent
 }
 
 /** Chunks of a rated push last so long at most: a change of its rate is felt soon. */
@@ -73,13 +75,11 @@ export class PlannedChunks {
     encode: (part: readonly M[]) => Uint8Array,
     { after = this.#after, isLast = false } = {},
   ): Promise<boolean> {
-    const { database, leaseMs } = this.#options
+    const { leaseMs } = this.#options
     const chunks = chunksOf(members, this.size, encode)
     const limit = this.#row.max_audience
     if (limit !== null && this.#planned + members.length > limit) {
-      await database.transaction((transaction) =>
-        movePush(transaction, this.#planning.number, { kind: 'pause', because: 'audience-too-large' }),
-      )
+      await this.#pauseTooLarge()
       return false
     }
     const place = { seq: this.#seq, after, isLast, leaseMs }
@@ -109,6 +109,17 @@ export class PlannedChunks {
       if (row?.plan_seq !== place.seq + chunks.length || chunks.length === 0) throw error
       return true
     }
+  }
+
+  async #pauseTooLarge(): Promise<void> {
+    const { database, onEvent } = this.#options
+    const because = 'audience-too-large'
+    const moved = await database.transaction((transaction) =>
+      movePush(transaction, this.#planning.number, { kind: 'pause', because }),
+    )
+    if (moved?.after === undefined || moved.after === moved.before) return
+    const address = await readAddress(database, this.#planning.number)
+    if (address !== undefined) onEvent({ kind: 'paused', ...address, because })
   }
 
   #offer(): Promise<void> {
