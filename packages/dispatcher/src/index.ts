@@ -1,3 +1,4 @@
+export { type BullMqQueueOptions, openBullMqQueue } from './chunk-queue/bullmq.ts'
 export type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
 export {
   Dispatcher,

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 import type { Database, Transaction } from '@lhspn/database'
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 
 import { DispatcherError } from '../errors.ts'
 import type { ChunkQueue, Lease, LeaseWish, Offer, Release, Renewal } from './chunk-queue.ts'
@@ -47,8 +47,10 @@ export async function openBullMqQueue(options: BullMqQueueOptions): Promise<Chun
     retryStrategy: (attempt) => Math.min(2 ** attempt * 10, LONGEST_PAUSE_MS),
     ...(password !== undefined && { password }),
   }
-  const client = new Redis(redisUrl, { ...common, commandTimeout: ANSWER_MS })
-  const waitingClient = new Redis(redisUrl, common)
+  // Only who has a Redis pays for loading what speaks to it.
+  const ioredis = await import('ioredis')
+  const client = new ioredis.Redis(redisUrl, { ...common, commandTimeout: ANSWER_MS })
+  const waitingClient = new ioredis.Redis(redisUrl, common)
   // Each connection tries again and again, and says so each time.
   const reported = new Set<string>()
   const report = (error: Error): void => {

@@ -50,7 +50,7 @@ export class TurnLine {
 
   /** @throws Error of Redis */
   static async open({ client, waitingClient, name, onError }: TurnLineOptions): Promise<TurnLine> {
-    // Only who has a Redis pays for loading it.
+    // Loaded where it is used, as ioredis is.
     const bullmq = await import('bullmq')
     const queue = new bullmq.Queue(name, {
       connection: client,
