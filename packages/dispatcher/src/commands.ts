@@ -92,21 +92,9 @@ function conflict(id: string, how: string, therefore: string): DispatcherError {
   return new DispatcherError('state-conflict', `The push ${id} ${how}: it ${therefore}`, 'Look at its state first.')
 }
 
+/** Leases that ran out count from anew whatever the cause: they may have run out while it stood still for another. */
 async function takeCauseAway(transaction: Transaction, number: number, { pausedBecause }: Standing): Promise<void> {
-  switch (pausedBecause) {
-    case 'fault':
-      return forgiveLeases(transaction, number)
-    case 'audience-too-large':
-      return liftLimit(transaction, number)
-    case 'environment-mismatch':
-      return switchMismatchOff(transaction, number)
-    // A new sender is opened by whoever delivers; the others just go on.
-    case 'credentials':
-    case 'content':
-    case 'operator':
-    case null:
-      return undefined
-    default:
-      throw new TypeError(`no such cause: ${JSON.stringify(pausedBecause satisfies never)}`)
-  }
+  await forgiveLeases(transaction, number)
+  if (pausedBecause === 'audience-too-large') await liftLimit(transaction, number)
+  if (pausedBecause === 'environment-mismatch') await switchMismatchOff(transaction, number)
 }

@@ -1,19 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { parseDeviceToken } from '@lhspn/apns-protocol'
-import type { DatabaseError, DatabaseErrorCode } from '@lhspn/database'
 
 import { encodeTokens } from './chunk-members.ts'
 import { PlannedChunks, type PlanOptions } from './planned-chunks.ts'
 import { endPlan, type Planning, readPlan, renewPlan } from './statements/plan.ts'
 import { TokenSet } from './token-set.ts'
+import { untilDone } from './until-done.ts'
 
 /** Duplicates are found among so many tokens; beyond, the memory for it would have no bound. */
 const REMEMBERED_TOKENS = 1_000_000
 /** How often a stream that a pause has stopped looks whether it may go on. */
 const PAUSED_MS = 500
-const AWAY: ReadonlySet<string> = new Set<DatabaseErrorCode>(['busy', 'connection-lost', 'deadlock', 'unreachable'])
-const AWAY_MS = 500
 
 /**
  * Stores a stream of tokens as chunks while it flows, under the planning that was leased when its push was stored. It
@@ -27,25 +25,28 @@ export async function planStream(
   stream: AsyncIterable<readonly string[]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, leaseMs } = options
+  const { database, leaseMs, onEvent } = options
   const row = await readPlan(database, planning)
   if (row === undefined) return
   const chunks = new PlannedChunks(options, planning, row)
   const source = new Source(stream, leaseMs / 3, signal)
   const known = new TokenSet()
+  // A database that is away comes back, and the stream could not be read again.
+  const persist = <T>(work: () => Promise<T>): Promise<T> =>
+    untilDone(work, { signal, onError: (error) => onEvent({ kind: 'error', what: 'planning', error }) })
   let tokens: string[] = []
 
   /** Stores the first `count`; false when nothing more can be stored. */
   async function store(count: number): Promise<boolean> {
     const part = tokens.slice(0, count)
-    while (!(await persist(() => chunks.append(part, encodeTokens), signal))) {
-      if (signal.aborted || !(await persist(() => chunks.look(), signal)) || !(await renew())) return false
+    while (!(await persist(() => chunks.append(part, encodeTokens)))) {
+      if (signal.aborted || !(await persist(() => chunks.look())) || !(await renew())) return false
       await delay(PAUSED_MS, undefined, { signal }).catch(() => undefined)
     }
     tokens = tokens.slice(count)
     return true
   }
-  const renew = (): Promise<boolean> => persist(() => renewPlan(database, planning, leaseMs), signal)
+  const renew = (): Promise<boolean> => persist(() => renewPlan(database, planning, leaseMs))
 
   try {
     for (;;) {
@@ -65,19 +66,7 @@ export async function planStream(
   } finally {
     source.leave()
     if (tokens.length > 0) await store(tokens.length)
-    await persist(() => endPlan(database, planning), signal)
-  }
-}
-
-/** Tries again while the database is away: the stream could not be read again. */
-async function persist<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  for (;;) {
-    try {
-      return await work()
-    } catch (error) {
-      if (signal.aborted || !AWAY.has((error as DatabaseError).code)) throw error
-      await delay(AWAY_MS, undefined, { signal }).catch(() => undefined)
-    }
+    await persist(() => endPlan(database, planning))
   }
 }
 
