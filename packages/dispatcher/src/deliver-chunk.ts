@@ -30,6 +30,8 @@ export interface DeliverChunkOptions {
   readonly stop: AbortSignal
   /** Aborted: nothing more is waited for. */
   readonly abandon: AbortSignal
+  /** The sender has all of it, and what is left is to settle. */
+  readonly onFed: () => void
   readonly onEvent: (event: DispatcherEvent) => void
 }
 
@@ -165,7 +167,7 @@ class Delivery {
       onError: (error) => this.#failed('registry', error),
     })
     const { slot, rate } = lease
-    if (slot === undefined || rate === null) return opened
+    if (slot === undefined || rate === null) return atEnd(opened, this.#options.onFed)
     return pace(opened, { rate, start: slot.start, signal: this.#abort.signal })
   }
 
@@ -380,6 +382,12 @@ type OfThisPush = {
 /** Faults that no other attempt mends: somebody must change something. */
 function isConfiguration({ code }: SenderError): boolean {
   return code !== 'unreachable' && code !== 'unavailable' && code !== 'closed'
+}
+
+/** What `source` gives; `onEnd` is told when it has nothing more. */
+async function* atEnd<T>(source: AsyncIterable<T>, onEnd: () => void): AsyncGenerator<T, void, undefined> {
+  yield* source
+  onEnd()
 }
 
 /** What `source` gives until `signal` is aborted; it is left then, whatever it waits for. */

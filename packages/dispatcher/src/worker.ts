@@ -24,8 +24,13 @@ export interface WorkerOptions {
   readonly store: DeviceStore
   readonly queue: ChunkQueue
   readonly senderFor: SenderFor
-  /** Chunks at once; small ones and those that pace a rate do not count. */
+  /** Chunks that are fed to senders at once; small ones and those that pace a rate do not count. */
   readonly concurrency: number
+  /**
+   * Members of further chunks that may wait for nothing but their outcome. A gateway proves 16,384 notifications
+   * together, and makes less than that wait: so the next chunks are on their way meanwhile. Default 32,768.
+   */
+  readonly ahead?: number
   readonly leaseMs: number
   /** Share of refused tokens, 0 to 1, that means the wrong environment; 1 switches the check off. */
   readonly mismatchShare: number
@@ -34,6 +39,9 @@ export interface WorkerOptions {
 
 /** Small chunks, and those that pace a rate, at once. */
 const MOST_LIGHT = 64
+/** Two windows of a gateway: one is written while the other is proven. */
+const AHEAD = 32_768
+const UNCOUNTED = { fed: (): void => undefined, ended: (): void => undefined }
 /** After a failure of the queue. */
 const FAILED_MS = 500
 /** What is given up has so long to be written down. */
@@ -48,6 +56,9 @@ export class Worker {
   readonly #refused = new WeakSet<Sender>()
   readonly #heavy = new Set<Promise<void>>()
   readonly #light = new Set<Promise<void>>()
+  /** Heavy ones that the sender has not all of, and members of the others. */
+  #feeding = 0
+  #settling = 0
   readonly #stop = new AbortController()
   readonly #abandon = new AbortController()
   /** Ends the wait for a chunk, or for room. */
@@ -87,10 +98,10 @@ export class Worker {
   }
 
   async #run(): Promise<void> {
-    const { queue, concurrency } = this.#options
+    const { queue } = this.#options
     while (!this.#stop.signal.aborted) {
       const changed = (this.#roomChanged = new AbortController()).signal
-      const lightOnly = this.#heavy.size >= concurrency
+      const lightOnly = !this.#hasRoom
       if (lightOnly && this.#light.size >= MOST_LIGHT) {
         await new Promise((resolve) => changed.addEventListener('abort', resolve, { once: true }))
         continue
@@ -110,16 +121,41 @@ export class Worker {
 
   #begin(lease: Lease): void {
     const chunks = isLight(lease.size, lease.rate) && this.#light.size < MOST_LIGHT ? this.#light : this.#heavy
-    const delivering = this.#deliver(lease)
+    const feed = chunks === this.#heavy ? this.#feed(lease.size) : UNCOUNTED
+    const delivering = this.#deliver(lease, feed.fed)
       .catch((error: unknown) => this.#options.onEvent({ kind: 'error', what: 'delivery', error }))
       .finally(() => {
         chunks.delete(delivering)
+        feed.ended()
         this.#roomChanged.abort()
       })
     chunks.add(delivering)
   }
 
-  async #deliver(lease: Lease): Promise<void> {
+  get #hasRoom(): boolean {
+    const { concurrency, ahead = AHEAD } = this.#options
+    return this.#heavy.size < concurrency || (this.#feeding < concurrency && this.#settling < ahead)
+  }
+
+  /** Counts a chunk of so many members as one that is fed, then as one that settles. */
+  #feed(size: number): typeof UNCOUNTED {
+    this.#feeding++
+    let settles = false
+    const fed = (): void => {
+      if (settles) return
+      settles = true
+      this.#feeding--
+      this.#settling += size
+      this.#roomChanged.abort()
+    }
+    const ended = (): void => {
+      fed()
+      this.#settling -= size
+    }
+    return { fed, ended }
+  }
+
+  async #deliver(lease: Lease, onFed: () => void): Promise<void> {
     const { queue, ...options } = this.#options
     const { app, environment } = lease.push
     const sender = await this.#senderOf(lease)
@@ -137,6 +173,7 @@ export class Worker {
         prove: () => this.#proven.add(sender),
         stop: this.#stop.signal,
         abandon: this.#abandon.signal,
+        onFed,
       },
       (failed) => this.#hold(lease, failed),
     )
