@@ -65,7 +65,11 @@ export async function listRecords(
   const codes = new Set(codesOf(outcome, reason))
   const [fromSeq = 0, fromIndex = 0] = cursor === undefined ? [] : parseCursor(cursor, 2)
   const found: Found[] = []
-  const wanted = { number, outcome, reasons: reason === undefined ? undefined : [...codes] }
+  const wanted = {
+    number,
+    outcome: outcome ?? ('settled' as const),
+    reasons: reason === undefined ? undefined : [...codes],
+  }
   for await (const chunk of chunksFrom(store, wanted, fromSeq)) {
     for (const each of settledOf(chunk)) {
       if (!codes.has(each.code) || (each.seq === fromSeq && each.index < fromIndex)) continue
@@ -119,7 +123,7 @@ export async function lastRecords(
     const id = await readPushName(store.database, number)
     if (id === undefined) continue
     for await (const chunk of chunksFrom(store, { number, outcome: undefined, reasons: undefined }, 0)) {
-      const found = membersOf(chunk).filter(({ member }) => ids.has(member))
+      const found = membersOf(chunk, (member) => ids.has(member))
       records.push(...(await toRecords(store, { id, number }, found)))
     }
     if (records.length >= limit) return records.slice(0, limit)
@@ -154,13 +158,20 @@ async function* chunksFrom(
 }
 
 function settledOf(chunk: ChunkRecords): readonly Found[] {
-  return membersOf(chunk).filter(({ code }) => code !== 0)
+  return membersOf(chunk, (_member, code) => code !== 0)
 }
 
-function membersOf({ seq, members, outcomes }: ChunkRecords): readonly Found[] {
+function membersOf(
+  { seq, members, outcomes }: ChunkRecords,
+  isMeant: (member: number | string, code: number) => boolean = () => true,
+): readonly Found[] {
   const decoded = decodeMembers(members)
-  const list: readonly (number | string)[] = 'ids' in decoded ? decoded.ids : decoded.tokens
-  return list.map((member, index) => ({ seq, index, member, code: outcomes?.[index] ?? 0 }))
+  const found: Found[] = []
+  for (const [index, member] of ('ids' in decoded ? decoded.ids : decoded.tokens).entries()) {
+    const code = outcomes?.[index] ?? 0
+    if (isMeant(member, code)) found.push({ seq, index, member, code })
+  }
+  return found
 }
 
 function knownOf(store: DeviceStore, found: readonly Found[]): Promise<ReadonlyMap<number, Known>> {

@@ -3,6 +3,8 @@ import { parts, placeholders, type Session } from '@lhspn/database'
 import { tokenBytes, tokenText } from './rows.ts'
 
 const IDS_A_STATEMENT = 1000
+/** Ids this dense are read by their range. */
+const DENSE = 3
 
 /** Ids from the audience index, which has nothing else to read; for one environment, without a filter. */
 export async function readAudienceIds(
@@ -34,11 +36,8 @@ export interface Known {
 export async function readKnown(session: Session, ids: readonly number[]): Promise<ReadonlyMap<number, Known>> {
   const known = new Map<number, Known>()
   for (const part of parts(ids, IDS_A_STATEMENT)) {
-    const rows = await session.query<{ id: number; token: Uint8Array }>(
-      `SELECT id, token FROM device WHERE id IN (${placeholders(part.length)})`,
-      part,
-    )
-    for (const { id, token } of rows) known.set(id, { token: tokenText(token), removed: null })
+    for (const { id, token } of await readTokens(session, part))
+      known.set(id, { token: tokenText(token), removed: null })
     const gone = part.filter((id) => !known.has(id))
     if (gone.length === 0) continue
     const tombstones = await session.query<{ id: number; token: Uint8Array; at: number; push: string | null }>(
@@ -49,6 +48,18 @@ export async function readKnown(session: Session, ids: readonly number[]): Promi
       known.set(id, { token: tokenText(token), removed: { at: new Date(at), push } })
   }
   return known
+}
+
+async function readTokens(
+  session: Session,
+  ids: readonly number[],
+): Promise<readonly { readonly id: number; readonly token: Uint8Array }[]> {
+  const select = `SELECT id, token FROM device ${session.dialect.forceIndex('PRIMARY')} WHERE id`
+  const [first, last] = [Math.min(...ids), Math.max(...ids)]
+  if (last - first >= ids.length * DENSE) return session.query(`${select} IN (${placeholders(ids.length)})`, ids)
+  const wanted = new Set(ids)
+  const rows = await session.query<{ id: number; token: Uint8Array }>(`${select} BETWEEN ? AND ?`, [first, last])
+  return rows.filter(({ id }) => wanted.has(id))
 }
 
 /** Ids that a token has, or had before it was removed. */

@@ -19,7 +19,8 @@ export async function readChunkRecords(
   session: Session,
   wanted: {
     readonly number: number
-    readonly outcome: SettledKind | undefined
+    /** undefined: of any kind, or none yet. */
+    readonly outcome: SettledKind | 'settled' | undefined
     readonly reasons: readonly number[] | undefined
   },
   seq: number,
