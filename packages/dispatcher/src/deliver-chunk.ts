@@ -43,15 +43,19 @@ export interface Delivered {
   readonly progress: boolean
 }
 
-/** Of the lease, before its end nothing more is written then. */
+/** Part of the lease, at its end, in which nothing more is written. */
 const SAFETY = 1 / 5
 const RENEWALS = 3
+/** What was given to the sender in its slot may be written so long after: a slot of a few is shorter than its way there. */
+const SLOT_SLACK_MS = 250
 const LONGEST_RENEWAL_PAUSE_MS = 250
 /** Times that nothing but TooManyRequests may come back. */
 const MOST_WAITS = 5
 const TOO_MANY_REQUESTS = 429
 /** A chunk whose refused tokens cannot be judged yet comes back so soon. */
 const JUDGED_LATER_MS = 1000
+/** Until the sender of an app and environment is another one. */
+const REPLACED_MS = 1000
 /** Warnings for one chunk. */
 const MOST_TOLD = 100
 
@@ -174,7 +178,8 @@ class Delivery {
   /** When writing ends at the latest. */
   get #deadline(): number {
     const { lease, leaseMs } = this.#options
-    return Math.min(this.#until - leaseMs * SAFETY, lease.slot?.end ?? Number.POSITIVE_INFINITY)
+    const ours = this.#until - leaseMs * SAFETY
+    return lease.slot === undefined ? ours : Math.min(ours, Math.max(lease.slot.end, this.#began) + SLOT_SLACK_MS)
   }
 
   #take(outcome: Outcome<MemberNotification>): void {
@@ -257,8 +262,10 @@ class Delivery {
   #pauseMs(): number {
     if (this.#pausing !== undefined) return 0
     const wanted = this.#retryAt === 0 ? 0 : Math.max(0, this.#retryAt - Date.now())
-    if (this.#fault !== undefined && !this.#options.stop.aborted) return Math.max(wanted, this.#holdFor(this.#fault))
-    return wanted
+    if (this.#fault === undefined || this.#options.stop.aborted) return wanted
+    // Another sender takes its place.
+    if (this.#fault.code === 'closed') return REPLACED_MS
+    return Math.max(wanted, this.#holdFor(this.#fault))
   }
 
   async #pauseForFault(): Promise<void> {

@@ -178,6 +178,15 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     expect(await world.sums(push)).toMatchObject({ accepted: 500 })
   })
 
+  test('slots shorter than the way to Apple get through all the same', async () => {
+    const world = await Delivery.open(await freshUrl())
+    await world.register(numbers(30))
+    const push = await world.push({ devices: numbers(10).map((n) => numbers(3, n * 3)), rate: 100_000 })
+    world.worker()
+    await world.until(push, 'completed')
+    expect(await world.sums(push)).toMatchObject({ accepted: 30 })
+  })
+
   test('a drain settles what is in flight and gives the rest back at once', async () => {
     const world = await Delivery.open(await freshUrl())
     await world.register(numbers(1000))

@@ -72,9 +72,10 @@ export class ChunkLeases {
   async leaseAny(wish: LeaseWish): Promise<Lease | undefined> {
     let after = { servedAt: -1, number: 0 }
     for (;;) {
+      const asked = performance.now()
       const turns = await this.#turns(after)
       for (const turn of turns) {
-        const lease = await this.#take(turn, wish)
+        const lease = await this.#take(turn, asked, wish)
         if (lease !== undefined) return lease
       }
       const last = turns.at(-1)
@@ -85,12 +86,13 @@ export class ChunkLeases {
 
   /** The next chunk of this push, if it is running and has one. */
   async leaseOf(push: number, wish: LeaseWish): Promise<Lease | undefined> {
+    const asked = performance.now()
     const [turn] = await this.#database.query<TurnRow>(
       `SELECT ${TURN_COLUMNS}, ${this.#now} AS now, ${this.#nextChunk} AS chunk
        FROM push p WHERE p.number = ? AND p.state = ${RUNNING} AND p.next_at <= ${this.#now} + ${AHEAD_MS}`,
       [push],
     )
-    return turn === undefined ? undefined : this.#take(turn, wish)
+    return turn === undefined ? undefined : this.#take(turn, asked, wish)
   }
 
   /** When this push has a chunk to lease next; undefined where it does not run, or none is ready. */
@@ -103,7 +105,7 @@ export class ChunkLeases {
     if (push === undefined) return undefined
     const [chunk] = await this.#database.query<{ size: number; run_at: number }>(
       push.chunk === null
-        ? `SELECT size, run_at FROM chunk WHERE push_number = ? AND state = ${CHUNK.ready} AND leases < ${FRUITLESS_LEASES}
+        ? `SELECT size, run_at FROM chunk ${this.#byReady} WHERE push_number = ? AND state = ${CHUNK.ready} AND leases < ${FRUITLESS_LEASES}
            ORDER BY run_at LIMIT 1`
         : 'SELECT size, run_at FROM chunk WHERE id = ?',
       [push.chunk ?? number],
@@ -183,9 +185,14 @@ export class ChunkLeases {
     return this.#database.dialect.now
   }
 
+  /** By the other index MariaDB would read every chunk that is done, first. */
+  get #byReady(): string {
+    return this.#database.dialect.forceIndex('chunk_ready')
+  }
+
   /** The id of the first chunk of push `p` that is ready: in the order of the audience, as the index has them. */
   get #nextChunk(): string {
-    return `(SELECT c.id FROM chunk c WHERE c.push_number = p.number AND c.state = ${CHUNK.ready}
+    return `(SELECT c.id FROM chunk c ${this.#byReady} WHERE c.push_number = p.number AND c.state = ${CHUNK.ready}
              AND c.run_at <= ${this.#now} AND c.leases < ${FRUITLESS_LEASES} ORDER BY c.seq LIMIT 1)`
   }
 
@@ -199,7 +206,8 @@ export class ChunkLeases {
     )
   }
 
-  async #take(turn: TurnRow, wish: LeaseWish): Promise<Lease | undefined> {
+  /** @param asked steady time before `turn` was read */
+  async #take(turn: TurnRow, asked: number, wish: LeaseWish): Promise<Lease | undefined> {
     const { number, app, rate, chunk: id } = turn
     const environment = environmentOf(turn.environment)
     if (id === null || wish.held(app, environment)) return undefined
@@ -211,8 +219,9 @@ export class ChunkLeases {
     if (wish.lightOnly && !isLight(chunk.size, rate)) return undefined
     const push = await this.#activePush(number)
     if (push === undefined) return undefined
-    const asked = performance.now()
-    const slot = rate === null ? undefined : slotOf(turn, chunk.size - chunk.settled, rate, asked)
+    const claimed = performance.now()
+    const slot =
+      rate === null ? undefined : slotOf(turn, chunk.size - chunk.settled, rate, { asked, answered: claimed })
     const owner = randomOwner()
     const row = await this.#claim(turn, id, chunk.settled, owner, slot?.endsAt ?? turn.next_at)
     if (row === undefined) return undefined
@@ -230,7 +239,7 @@ export class ChunkLeases {
       waits: row.waits,
       startedAt: row.started_at,
       slot,
-      until: asked + this.#leaseMs,
+      until: claimed + this.#leaseMs,
     }
   }
 
@@ -297,12 +306,19 @@ export function isLight(size: number, rate: number | null): boolean {
   return rate !== null || size <= SMALL_CHUNK
 }
 
-/** The next slot of a rate: it begins where the last one ended, or now, and lasts as long as so many need. */
-function slotOf(turn: TurnRow, notifications: number, rate: number, asked: number): Slot {
+/**
+ * The next slot of a rate: it begins where the last one ended, or now, and lasts as long as so many need. The database
+ * read its clock between both steady times: taken so, no slot reaches into its neighbours.
+ */
+function slotOf(
+  turn: TurnRow,
+  notifications: number,
+  rate: number,
+  { asked, answered }: { readonly asked: number; readonly answered: number },
+): Slot {
   const startsAt = Math.max(turn.now, turn.next_at)
-  const lastsMs = (notifications / rate) * 1000
-  const start = asked + (startsAt - turn.now)
-  return { start, end: start + lastsMs, endsAt: startsAt + Math.ceil(lastsMs) }
+  const endsAt = startsAt + Math.ceil((notifications / rate) * 1000)
+  return { start: answered + (startsAt - turn.now), end: asked + (endsAt - turn.now), endsAt }
 }
 
 function randomOwner(): bigint {

@@ -14,7 +14,7 @@ export async function completePush(session: Session, push: number): Promise<bool
   const { changes } = await session.execute(
     `UPDATE push SET state = ${COMPLETED}, ended_at = ${session.dialect.now}
      WHERE number = ? AND state = ${RUNNING} AND planning = 0 AND NOT EXISTS
-       (SELECT 1 FROM chunk c WHERE c.push_number = push.number AND c.state IN (${CHUNK.ready}, ${CHUNK.leased}))`,
+       (SELECT 1 FROM chunk c ${session.dialect.forceIndex('chunk_ready')} WHERE c.push_number = push.number AND c.state IN (${CHUNK.ready}, ${CHUNK.leased}))`,
     [push],
   )
   return changes === 1
