@@ -100,7 +100,10 @@ export class Dispatcher {
     this.#queue = queue
     this.#options = { database, store, queue, chunkSize, leaseMs, retentionMs, onEvent }
     this.#schedule = new Schedule(this.#options)
-    this.#worker = new Worker({ database, store, queue, senderFor, concurrency, leaseMs, mismatchShare, onEvent })
+    // A crash sends again what was in hand: with smaller chunks, or fewer at once, that is less.
+    const ahead = concurrency * chunkSize
+    const worker = { database, store, queue, senderFor, concurrency, ahead, leaseMs, mismatchShare, onEvent }
+    this.#worker = new Worker(worker)
   }
 
   /** From now on pushes begin, are planned, delivered and completed here, beside whoever else does it. */
