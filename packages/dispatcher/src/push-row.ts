@@ -63,7 +63,7 @@ const COUNTED_UP = -1
 /** What the column `audience` holds: of tokens only that they are some, since chunks have them. */
 type KeptAudience = Exclude<StoredAudience, { readonly tokens: number }> | { readonly tokens: true }
 
-export function environmentNumber(environment: Environment): number {
+function environmentNumber(environment: Environment): number {
   return ENVIRONMENTS.indexOf(environment)
 }
 

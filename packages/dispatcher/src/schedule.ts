@@ -95,19 +95,16 @@ export class Schedule {
     for (const number of await readUnplanned(database, PLANS + this.#plans.size)) {
       if (this.#plans.size >= PLANS) return
       if (this.#plans.has(number)) continue
-      this.#plans.set(
-        number,
-        this.#attempt('planning', () => this.#plan(number)).finally(() => {
-          this.#plans.delete(number)
-          this.wake()
-        }),
-      )
+      const planning = this.#attempt('planning', () => this.#plan(number)).finally(() => this.#plans.delete(number))
+      this.#plans.set(number, planning)
     }
   }
 
   async #plan(number: number): Promise<void> {
     const { store } = this.#options
     if (await plan(this.#options, store, number, this.#ending.signal)) await this.#complete(number)
+    // It may begin now, and others may be planned. After a failure the clock is soon enough.
+    this.wake()
   }
 
   async #complete(number: number): Promise<void> {
