@@ -236,7 +236,8 @@ describe.for(QUEUES)('$queue', ({ place }) => {
     expect(first.endsAt).toBeGreaterThanOrEqual(before + 500)
     expect(second.endsAt - first.endsAt).toBeGreaterThanOrEqual(500)
     expect(third.endsAt - second.endsAt).toBeGreaterThanOrEqual(500)
-    for (const slot of [first, second, third]) expect(slot.end - slot.start).toBeCloseTo(500, 3)
+    // Each is shorter by as long as the database took to answer, so that none reaches into its neighbour.
+    for (const { start, end } of slots as (typeof first)[]) expect(end - start).toBeLessThanOrEqual(500)
   })
 
   test('the rest of a slot is given back with its chunk', async () => {
