@@ -55,10 +55,10 @@ const DEVICES = 20_000
 /** One of so many devices has a token that Apple refuses. */
 const REFUSED_EVERY = 500
 const LEASE_MS = 2_000
-const CHUNK_SIZE = 1_000
+const CHUNK_SIZE = 500
 const CONCURRENCY = 1
-/** What a worker has in hand may arrive a second time when it is killed: chunks that are fed, and as many that settle. */
-const TWICE_A_KILL = 2 * CONCURRENCY * CHUNK_SIZE
+/** What a worker has in hand may arrive a second time when it is killed: chunks that are fed, and three times as many that settle. */
+const TWICE_A_KILL = 4 * CONCURRENCY * CHUNK_SIZE
 /** Slow enough that a push outlives some kills. */
 const BYTES_PER_SECOND = 500_000
 const LONGEST_DEATH_MS = 1_500
