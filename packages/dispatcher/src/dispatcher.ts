@@ -14,8 +14,9 @@ import type { Environment, Push, PushRequest, StoredPush } from './push.ts'
 import { findRecord, lastRecords, listRecords, type NotificationRecord, type RecordsOptions } from './records.ts'
 import { type Refusal, Refusals } from './refusals.ts'
 import { listPushes, type ListOptions, type Page, readPush, readPushes, watchPush } from './report.ts'
-import { Schedule, type ScheduleOptions } from './schedule.ts'
+import { offerOf, Schedule, type ScheduleOptions } from './schedule.ts'
 import type { Planning } from './statements/plan.ts'
+import { readRunningOne } from './statements/schedule.ts'
 import { submit, type SubmitOptions } from './submit.ts'
 import { type SenderFor, Worker } from './worker.ts'
 
@@ -303,7 +304,8 @@ export class Dispatcher {
   /** There may be something to lease again. */
   async #offer(id: string): Promise<void> {
     const { database, queue } = this.#options
-    await queue.offer({ push: await numberOf(database, id), light: true, afterMs: 0 })
+    const running = await readRunningOne(database, await numberOf(database, id))
+    if (running !== undefined) await queue.offer(offerOf(running))
     this.#schedule.wake()
   }
 

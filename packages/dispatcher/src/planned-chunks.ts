@@ -1,8 +1,8 @@
 import type { Database, DatabaseError } from '@lhspn/database'
 
 import type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
+import { isLight } from './chunk-queue/leases.ts'
 import type { OnEvent } from './events.ts'
-import { PUSH_STATES } from './push-state.ts'
 import { appendChunks, type NewChunk, type Planning, type PlanRow, readPlan } from './statements/plan.ts'
 import { movePush, readAddress } from './statements/pushes.ts'
 
@@ -17,7 +17,6 @@ export interface PlanOptions {
 
 /** Chunks of a rated push last so long at most: a change of its rate is felt soon. */
 const SLOT_SECONDS = 10
-const RUNNING = PUSH_STATES.indexOf('running')
 
 /** Members a chunk of a push with this rate. */
 export function chunkSizeOf(rate: number | null, chunkSize: number): number {
@@ -87,7 +86,9 @@ export class PlannedChunks {
     this.#seq += chunks.length
     this.#after = after
     this.#planned += members.length
-    if (this.#row.state === RUNNING && chunks.length > 0) await this.#offer()
+    const [first] = chunks
+    // Whether it runs by now is seen by whoever takes its turn.
+    if (first !== undefined) await this.#offer(first)
     return true
   }
 
@@ -122,8 +123,8 @@ export class PlannedChunks {
     if (address !== undefined) onEvent({ kind: 'paused', ...address, because })
   }
 
-  #offer(): Promise<void> {
-    const light = this.#row.rate !== null
+  #offer({ size }: NewChunk): Promise<void> {
+    const light = isLight(size, this.#row.rate)
     return this.#options.queue.offer({ push: this.#planning.number, light, afterMs: 0 })
   }
 }

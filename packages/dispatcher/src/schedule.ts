@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import type { DeviceStore } from '@lhspn/device-store'
 
+import type { Offer } from './chunk-queue/chunk-queue.ts'
+import { isLight } from './chunk-queue/leases.ts'
 import type { OnEvent } from './events.ts'
 import { plan } from './plan.ts'
 import type { PlanOptions } from './planned-chunks.ts'
@@ -9,7 +11,7 @@ import { sweep } from './retention.ts'
 import { completePush } from './statements/chunk-state.ts'
 import { readUnplanned } from './statements/plan.ts'
 import { readAddress } from './statements/pushes.ts'
-import { queueDue, readCompletable, readRunning, startQueued } from './statements/schedule.ts'
+import { queueDue, readCompletable, readRunning, type Running, startQueued } from './statements/schedule.ts'
 
 export interface ScheduleOptions extends PlanOptions {
   readonly store: DeviceStore
@@ -26,6 +28,11 @@ const SWEEP_MS = 600_000
 /** Pushes that this process plans at once. */
 const PLANS = 2
 const OFFERED = 1000
+
+/** What the queue is told of a push that runs. */
+export function offerOf({ number, rate, size }: Running): Offer {
+  return { push: number, light: isLight(size ?? Number.POSITIVE_INFINITY, rate), afterMs: 0 }
+}
 
 /**
  * What happens to pushes by the clock: they begin, are planned and completed; what is old is swept up. Any number of
@@ -74,7 +81,7 @@ export class Schedule {
   async #step(): Promise<void> {
     const { database } = this.#options
     await queueDue(database)
-    for (const { number, rate } of await startQueued(database)) await this.#offer(number, rate)
+    for (const running of await startQueued(database)) await this.#offer(running)
     if (this.#plans.size < PLANS) await this.#planMore()
     if (performance.now() - this.#tendedAt >= TEND_MS) {
       this.#tendedAt = performance.now()
@@ -87,7 +94,7 @@ export class Schedule {
   async #tend(): Promise<void> {
     const { database } = this.#options
     for (const number of await readCompletable(database)) await this.#complete(number)
-    for (const { number, rate } of await readRunning(database, OFFERED)) await this.#offer(number, rate)
+    for (const running of await readRunning(database, OFFERED)) await this.#offer(running)
   }
 
   async #planMore(): Promise<void> {
@@ -124,8 +131,8 @@ export class Schedule {
     })
   }
 
-  #offer(push: number, rate: number | null): Promise<void> {
-    return this.#options.queue.offer({ push, light: rate !== null, afterMs: 0 })
+  #offer(running: Running): Promise<void> {
+    return this.#options.queue.offer(offerOf(running))
   }
 
   /** What fails is told, and tried again by the clock. */

@@ -19,7 +19,12 @@ export async function queueDue(session: Session): Promise<void> {
 export interface Running {
   readonly number: number
   readonly rate: number | null
+  /** Members of its first chunk; null while it has none. */
+  readonly size: number | null
 }
+
+const RUNNING_COLUMNS = `p.number, p.rate,
+  (SELECT c.size FROM chunk c WHERE c.push_number = p.number ORDER BY c.seq LIMIT 1) AS size`
 
 /**
  * Pushes that may begin: one whose audience is limited, only when all of it has been read. What is answered is running
@@ -29,7 +34,7 @@ export async function startQueued(session: Session): Promise<readonly Running[]>
   const { now } = session.dialect
   const mayBegin = `state = ${QUEUED} AND (planning = 0 OR max_audience IS NULL)`
   const rows = await session.query<Running>(
-    `SELECT number, rate FROM push WHERE ${mayBegin} ORDER BY number LIMIT ${PUSHES}`,
+    `SELECT ${RUNNING_COLUMNS} FROM push p WHERE ${mayBegin} ORDER BY p.number LIMIT ${PUSHES}`,
   )
   const started: Running[] = []
   for (const row of rows) {
@@ -47,8 +52,17 @@ export async function startQueued(session: Session): Promise<readonly Running[]>
 /** All that run, from the one served longest ago. */
 export async function readRunning(session: Session, limit: number): Promise<readonly Running[]> {
   return session.query<Running>(
-    `SELECT number, rate FROM push WHERE state = ${RUNNING} ORDER BY served_at, number LIMIT ${limit}`,
+    `SELECT ${RUNNING_COLUMNS} FROM push p WHERE p.state = ${RUNNING} ORDER BY p.served_at, p.number LIMIT ${limit}`,
   )
+}
+
+/** undefined: it does not run. */
+export async function readRunningOne(session: Session, number: number): Promise<Running | undefined> {
+  const [row] = await session.query<Running>(
+    `SELECT ${RUNNING_COLUMNS} FROM push p WHERE p.number = ? AND p.state = ${RUNNING}`,
+    [number],
+  )
+  return row
 }
 
 /** Those that run, are planned, and have no open chunk. */
