@@ -10,9 +10,17 @@ const members = ['packages', 'apps'].flatMap((top) =>
   readdirSync(new URL(top, import.meta.url)).map((directory) => `${top}/${directory}`),
 )
 const projects = [...members, 'examples', 'bench'].filter((root) => existsSync(new URL(root, import.meta.url)))
-// These find a MariaDB at `freshMysqlUrl()` of @lhspn/test-servers/vitest; it starts only where one of them is run.
-const WITH_MARIADB = new Set(['packages/database', 'packages/device-store', 'packages/service', 'apps/api', 'apps/cli'])
-const mariaDb = fileURLToPath(new URL('packages/test-servers/src/global-setup.ts', import.meta.url))
+// These find a MariaDB at `freshMysqlUrl()` and a Redis at `freshRedisUrl()` of @lhspn/test-servers/vitest, which start only
+// where one of them is run.
+const WITH_SERVERS = new Set([
+  'packages/database',
+  'packages/device-store',
+  'packages/dispatcher',
+  'packages/service',
+  'apps/api',
+  'apps/cli',
+])
+const servers = fileURLToPath(new URL('packages/test-servers/src/global-setup.ts', import.meta.url))
 
 export default defineConfig({
   ...shared,
@@ -25,7 +33,7 @@ export default defineConfig({
           name: root.replace(/^.*\//, ''),
           root,
           include: ['{src,test}/**/*.test.ts'],
-          globalSetup: WITH_MARIADB.has(root) ? [mariaDb] : [],
+          globalSetup: WITH_SERVERS.has(root) ? [servers] : [],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

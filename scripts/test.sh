@@ -4,7 +4,7 @@ set -eu
 . "$(dirname "$0")/prepare.sh"
 
 missing=""
-for pair in mariadb-server:/usr/sbin/mariadbd openssl:/usr/bin/openssl nghttp2-server:/usr/sbin/nghttpd; do # Debian package : a file that it brings
+for pair in mariadb-server:/usr/sbin/mariadbd redis-server:/usr/bin/redis-server openssl:/usr/bin/openssl nghttp2-server:/usr/sbin/nghttpd; do # Debian package : a file that it brings
   [ -x "${pair#*:}" ] || missing="$missing ${pair%%:*}"
 done
 if [ -n "$missing" ]; then

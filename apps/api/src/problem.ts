@@ -124,6 +124,13 @@ const KINDS = {
 
   'audience-too-large': 'audience-too-large',
   'environment-mismatch': 'state-conflict',
+  'gateway-cannot': 'gateway-cannot',
+  'idempotency-mismatch': 'idempotency-mismatch',
+  'invalid-push': 'invalid-request',
+  'state-conflict': 'state-conflict',
+  'unknown-push': 'not-found',
+
+  'redis-unreachable': 'unavailable',
 
   // of the database and of the sender
   unreachable: 'unavailable',

@@ -59,6 +59,12 @@ const EXIT_CODES = {
 
   'audience-too-large': EXIT.refused,
   'environment-mismatch': EXIT.configuration,
+  'gateway-cannot': EXIT.refused,
+  'idempotency-mismatch': EXIT.refused,
+  'invalid-push': EXIT.refused,
+  'redis-unreachable': EXIT.unreachable,
+  'state-conflict': EXIT.refused,
+  'unknown-push': EXIT.notFound,
 
   'invalid-registration': EXIT.refused,
   'invalid-changes': EXIT.refused,

@@ -20,7 +20,7 @@ test('brings an empty database up to date, tells what it did, and then has nothi
   const done = await lhspn(['--config', config, '--json', 'migrate'])
   expect(objectsOf(done)[0]).toMatchObject({ applied: [expect.stringMatching(/^0001/)], pending: [] })
   const after = await lhspn(['--config', config, 'migrate'])
-  expect(after.stdout).toMatch(/\ndevice-store +1 +1 +current\nservice +1 +1 +current\n$/)
+  expect(after.stdout).toMatch(/\ndevice-store +1 +1 +current\ndispatcher +1 +1 +current\nservice +1 +1 +current\n$/)
 })
 
 /** The old table as LHSPNservice made it, with what years have left in it. */

@@ -1,6 +1,8 @@
 /** The few texts and sizes that differ between the engines. MariaDB counts as `mysql`. */
 export interface Dialect {
   readonly name: 'mysql' | 'sqlite'
+  /** The database's time in ms since 1970, as an expression; the same throughout a statement. */
+  readonly now: string
   /** Behind a SELECT in a transaction: locks the rows. SQLite locks the file when the transaction begins. */
   readonly forUpdate: string
   /** Behind a table's name: makes MySQL take this index where its planner would choose a worse one. */
@@ -15,6 +17,7 @@ export interface Dialect {
 
 export const MYSQL: Dialect = {
   name: 'mysql',
+  now: 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)',
   forUpdate: 'FOR UPDATE',
   forceIndex: (name) => `FORCE INDEX (${name})`,
   // Not INSERT IGNORE, which hides other faults as well.
@@ -25,6 +28,8 @@ export const MYSQL: Dialect = {
 
 export const SQLITE: Dialect = {
   name: 'sqlite',
+  // Seconds as a floating-point number: what is a little below a whole ms must not lose it.
+  now: "CAST(unixepoch('subsec') * 1000 + 0.5 AS INTEGER)",
   forUpdate: '',
   forceIndex: () => '',
   ignoreDuplicates: () => 'ON CONFLICT DO NOTHING',

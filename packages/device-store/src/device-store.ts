@@ -3,6 +3,8 @@ import type { Database, Transaction } from '@lhspn/database'
 import type { Filter } from './audience.ts'
 import type { Changes, Device, Environment, Registration, RemovalCause, Tombstone } from './device.ts'
 import type { LegacyImport, LegacyImportOptions } from './import-legacy.ts'
+import type { Known } from './statements/ids.ts'
+import type { Member } from './statements/members.ts'
 import type { Refusal } from './statements/refuse.ts'
 import type { Saved } from './statements/save.ts'
 
@@ -50,6 +52,11 @@ export interface TokenQuery {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface IdQuery extends TokenQuery {
+  /** Ids up to this one only. */
+  readonly upTo?: number | undefined
+}
+
 /**
  * The registry of devices. Bulk calls take any number; without a transaction of the caller's they run in several, of
  * bounded size, so that each device's change is whole and none waits long. Streams are pages by ascending id, the order
@@ -76,6 +83,23 @@ export interface DeviceStore {
   page(query: FindQuery): Promise<{ readonly devices: readonly Device[]; readonly nextCursor: string | null }>
   /** Streams ids and tokens of an audience. */
   findTokens(query: TokenQuery): AsyncIterableIterator<readonly { readonly id: number; readonly token: string }[]>
+  /** Streams the ids of an audience. Ids are never given twice, and rise with the time of the first registration. */
+  findIds(query: IdQuery): AsyncIterableIterator<readonly number[]>
+  /** The id given last, of whatever app; 0 if there is none. */
+  newestId(): Promise<number>
+  /** What is known of these ids: of devices, and of removed ones as long as their tombstone is kept. */
+  known(ids: readonly number[]): Promise<ReadonlyMap<number, Known>>
+  /** What sending needs to know of the devices with these ids, which ascend; those that are gone are not there. */
+  members(app: string, ids: readonly number[]): Promise<ReadonlyMap<number, Member>>
+  /** The same, after their badges were counted up by one, but for those that are refused or of the other environment. */
+  countMembers(
+    app: string,
+    environment: Environment,
+    ids: readonly number[],
+    transaction: Transaction,
+  ): Promise<ReadonlyMap<number, Member>>
+  /** Ids that a token has, or had before it was removed. */
+  idsOf(app: string, token: string): Promise<readonly number[]>
   count(query: Query): Promise<number>
   /** How many `findTokens` would give now, from the first. */
   countTokens(query: Omit<TokenQuery, 'after' | 'signal'>): Promise<number>
@@ -96,11 +120,11 @@ export interface DeviceStore {
     tokens: readonly { readonly token: string; readonly since: number }[],
     options?: RemovalOptions,
   ): Promise<readonly string[]>
-  /** Marks devices that still are of this environment; answers how many. */
+  /** Marks devices that still are of this environment, and have not registered since; answers how many. */
   refuse(
     app: string,
     environment: Environment,
-    marks: readonly (Omit<Refusal, 'push'> & { readonly push?: string | null | undefined })[],
+    marks: readonly (Pick<Refusal, 'token' | 'reason'> & Partial<Pick<Refusal, 'push' | 'since'>>)[],
     options?: WriteOptions,
   ): Promise<number>
   /** Forgets tombstones from before then; answers how many. */

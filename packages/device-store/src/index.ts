@@ -20,6 +20,7 @@ export {
 export {
   type DeviceStore,
   type FindQuery,
+  type IdQuery,
   type Query,
   type RemovalOptions,
   type SaveOptions,
@@ -42,4 +43,6 @@ export type { LegacyImport, LegacyImportOptions } from './import-legacy.ts'
 export { type LegacyReport, splitOsVersion } from './legacy-row.ts'
 export { MIGRATIONS as DEVICE_STORE_MIGRATIONS, OWNER as DEVICE_STORE_OWNER } from './migrations/index.ts'
 export { openDeviceStore, type OpenDeviceStoreOptions } from './open.ts'
+export type { Known } from './statements/ids.ts'
 export type { Saved } from './statements/save.ts'
+export type { Member } from './statements/members.ts'

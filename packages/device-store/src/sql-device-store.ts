@@ -6,6 +6,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts'
 import type {
   DeviceStore,
   FindQuery,
+  IdQuery,
   Query,
   RemovalOptions,
   SaveOptions,
@@ -27,6 +28,8 @@ import { type Rules, SharedSaves } from './shared-saves.ts'
 import { incrementBadges, resetBadges } from './statements/badges.ts'
 import { ANY_WITHHELD, countRows, findRows, readAudience, type Search } from './statements/find.ts'
 import { readByTokens } from './statements/get.ts'
+import { type Known, readAudienceIds, readIdsOf, readKnown, readNewestId } from './statements/ids.ts'
+import { countMembers, type Member, readMembers } from './statements/members.ts'
 import { refuseDevices } from './statements/refuse.ts'
 import { forgetTombstones, readTombstone, remove, type Removal } from './statements/remove.ts'
 import {
@@ -164,6 +167,48 @@ export class SqlDeviceStore implements DeviceStore {
     for await (const rows of pages) yield rows.map(({ id, token }) => ({ id, token: tokenText(token) }))
   }
 
+  async *findIds(query: IdQuery): AsyncGenerator<readonly number[], void, undefined> {
+    const { app, environment, filter, after = 0, upTo = Number.POSITIVE_INFINITY, signal } = query
+    const search = await this.#search({ app, environment, filter, refused: false }, after)
+    if (search === undefined) return
+    const pages = filter === undefined ? this.#everybodysIds(search, signal) : this.#reachable(search, signal)
+    for await (const rows of pages) {
+      const ids = rows.map(({ id }) => id)
+      const isLast = (ids.at(-1) as number) >= upTo
+      yield isLast ? ids.filter((id) => id <= upTo) : ids
+      if (isLast) return
+    }
+  }
+
+  newestId(): Promise<number> {
+    return readNewestId(this.database)
+  }
+
+  known(ids: readonly number[]): Promise<ReadonlyMap<number, Known>> {
+    return readKnown(this.database, ids)
+  }
+
+  async members(app: string, ids: readonly number[]): Promise<ReadonlyMap<number, Member>> {
+    const appId = await this.#apps.find(app)
+    return appId === undefined ? new Map() : readMembers(this.database, appId, ids)
+  }
+
+  async countMembers(
+    app: string,
+    environment: Environment,
+    ids: readonly number[],
+    transaction: Transaction,
+  ): Promise<ReadonlyMap<number, Member>> {
+    const appId = await this.#apps.find(app, transaction)
+    return appId === undefined ? new Map() : countMembers(transaction, appId, environment, ids)
+  }
+
+  async idsOf(app: string, token: string): Promise<readonly number[]> {
+    const checked = checkToken(token)
+    const appId = await this.#apps.find(app)
+    return appId === undefined ? [] : readIdsOf(this.database, appId, checked)
+  }
+
   async count(query: Query): Promise<number> {
     const search = await this.#search(query, 0)
     return search === undefined ? 0 : countRows(this.database, search)
@@ -218,14 +263,19 @@ export class SqlDeviceStore implements DeviceStore {
   async refuse(
     app: string,
     environment: Environment,
-    marks: readonly { readonly token: string; readonly reason: string; readonly push?: string | null | undefined }[],
+    marks: readonly {
+      readonly token: string
+      readonly reason: string
+      readonly push?: string | null
+      readonly since?: number
+    }[],
     options?: WriteOptions,
   ): Promise<number> {
     const appId = await this.#apps.find(app, options?.in)
     if (appId === undefined) return 0
     const refusals = new Map(
-      marks.map(({ token, reason, push = null }) => {
-        const refusal = { token: checkToken(token), reason: checkLabel(reason), push: checkLabel(push) }
+      marks.map(({ token, reason, push = null, since = Number.POSITIVE_INFINITY }) => {
+        const refusal = { token: checkToken(token), reason: checkLabel(reason), push: checkLabel(push), since }
         return [refusal.token, refusal]
       }),
     )
@@ -295,6 +345,14 @@ export class SqlDeviceStore implements DeviceStore {
   #everybody({ appId, environment, after }: Search, signal: AbortSignal | undefined) {
     return keysetPages(
       (above: number, size) => readAudience(this.database, { appId, environment: environment as number }, above, size),
+      { after, size: this.database.dialect.pageSize, keyOf: ({ id }) => id, signal },
+    )
+  }
+
+  #everybodysIds({ appId, environment, after }: Search, signal: AbortSignal | undefined) {
+    return keysetPages(
+      (above: number, size) =>
+        readAudienceIds(this.database, { appId, environment: environment as number }, above, size),
       { after, size: this.database.dialect.pageSize, keyOf: ({ id }) => id, signal },
     )
   }

@@ -1,18 +1,41 @@
-import type { FeedbackTuple } from '@lhspn/apns-protocol'
+import type { FeedbackTuple, Interface } from '@lhspn/apns-protocol'
 import type { DeviceStore } from '@lhspn/device-store'
 import type { Notification, Outcome, Sender, SendOptions } from '@lhspn/sender'
 
+import type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
+import { EmbeddedQueue } from './chunk-queue/embedded.ts'
+import { cancelPush, numberOf, pausePush, resumePush, setPushRate } from './commands.ts'
 import { DispatcherError } from './errors.ts'
+import type { OnEvent } from './events.ts'
 import { countMembers, members } from './members.ts'
-import type { Environment, Push } from './push.ts'
+import { planStream } from './plan-stream.ts'
+import { preview, type Preview } from './preview.ts'
+import type { Environment, Push, PushRequest, StoredPush } from './push.ts'
+import { findRecord, lastRecords, listRecords, type NotificationRecord, type RecordsOptions } from './records.ts'
 import { type Refusal, Refusals } from './refusals.ts'
+import { listPushes, type ListOptions, type Page, readPush, readPushes, watchPush } from './report.ts'
+import { offerOf, Schedule, type ScheduleOptions } from './schedule.ts'
+import type { Planning } from './statements/plan.ts'
+import { readRunningOne } from './statements/schedule.ts'
+import { submit, type SubmitOptions } from './submit.ts'
+import { type SenderFor, Worker } from './worker.ts'
 
 export interface DispatcherOptions {
   readonly store: DeviceStore
-  /** The sender of an app in an environment; asked once for each push. It is not closed here. */
-  readonly senderFor: (app: string, environment: Environment) => Sender | Promise<Sender>
-  /** Outcomes after which a push's rejected tokens are judged and marked. Default 5,000. */
+  /** Asked for each chunk. What it answers is not closed here. */
+  readonly senderFor: SenderFor
+  /** Where chunks are taken from; embedded in the store's database when absent. */
+  readonly queue?: ChunkQueue
+  /** Members a chunk, at most; outcomes after which a push's rejected tokens are judged and marked. Default 5,000. */
   readonly chunkSize?: number
+  /** Chunks delivered at once; small ones and those that pace a rate do not count. Default 2. */
+  readonly concurrency?: number
+  /** How long a chunk, or the planning of a push, is leased, in ms. Default 15,000. */
+  readonly leaseMs?: number
+  /** How long chunks, their records and tombstones are kept, in ms. Default 30 days. */
+  readonly retentionMs?: number
+  /** Told of what happens, for logs, metrics and webhooks. It must not throw. */
+  readonly onEvent?: OnEvent
   /** Share of rejected tokens, 0 to 1, that means the wrong environment; 1 switches the check off. Default 0.05. */
   readonly mismatchShare?: number
 }
@@ -32,27 +55,172 @@ export interface FeedbackCount {
   readonly kept: number
 }
 
+/** A push that is stored. */
+export interface Submitted {
+  readonly push: StoredPush
+  /** Whether it was stored before, by the same idempotency key. */
+  readonly replayed: boolean
+  /**
+   * Of a stream of tokens: resolves when it is stored to its end, or nothing more of it can be, since the push or this
+   * dispatcher was ended; rejects with what the stream throws. What was stored of it is sent in any case.
+   */
+  readonly streamed: Promise<void>
+}
+
 /** Notifications of one database transaction for badges, and of one array handed to the sender. */
 const BATCH = 1000
 /** Devices marked in one transaction. */
 const MARKS = 200
 /** Feedback tuples in one transaction. */
 const TUPLES = 180
+const DAY_MS = 86_400_000
+const DRAIN_MS = 25_000
 
 /** Takes pushes from their audience to their outcomes, and keeps the registry true to what Apple said. */
 export class Dispatcher {
   readonly #store: DeviceStore
-  readonly #senderFor: DispatcherOptions['senderFor']
+  readonly #senderFor: SenderFor
   readonly #chunkSize: number
   readonly #mismatchShare: number
   /** Senders whose credentials Apple has taken, by an acceptance. */
   readonly #proven = new WeakSet<Sender>()
+  readonly #options: ScheduleOptions
+  readonly #queue: ChunkQueue
+  readonly #schedule: Schedule
+  readonly #worker: Worker
+  readonly #streams = new Set<Promise<void>>()
+  readonly #ending = new AbortController()
 
-  constructor({ store, senderFor, chunkSize = 5000, mismatchShare = 0.05 }: DispatcherOptions) {
+  constructor(options: DispatcherOptions) {
+    const { store, senderFor, chunkSize = 5000, mismatchShare = 0.05, leaseMs = 15_000 } = options
+    const { database } = store
+    const { queue = new EmbeddedQueue({ database, leaseMs }), retentionMs = 30 * DAY_MS } = options
+    const { concurrency = 2, onEvent = () => undefined } = options
     this.#store = store
     this.#senderFor = senderFor
     this.#chunkSize = chunkSize
     this.#mismatchShare = mismatchShare
+    this.#queue = queue
+    this.#options = { database, store, queue, chunkSize, leaseMs, retentionMs, onEvent }
+    this.#schedule = new Schedule(this.#options)
+    // A crash sends again what was in hand: with smaller chunks, or fewer at once, that is less. With those that are
+    // usual it fills two windows of a gateway, which a third as much would leave waiting for their barriers.
+    const ahead = 3 * concurrency * chunkSize
+    const worker = { database, store, queue, senderFor, concurrency, ahead, leaseMs, mismatchShare, onEvent }
+    this.#worker = new Worker(worker)
+  }
+
+  /** From now on pushes begin, are planned, delivered and completed here, beside whoever else does it. */
+  start(): void {
+    this.#schedule.start()
+    this.#worker.start()
+  }
+
+  /**
+   * Takes nothing more, lets what is in flight settle, and gives the rest back for others. What has not settled after
+   * `timeoutMs` is given up: others wait until its lease ends. Answers whether all of it settled in time.
+   */
+  async drain(timeoutMs: number): Promise<boolean> {
+    this.#ending.abort()
+    const [isDrained] = await Promise.all([
+      this.#worker.drain(timeoutMs),
+      this.#schedule.stop(),
+      Promise.all(this.#streams),
+    ])
+    return isDrained
+  }
+
+  /** Drains, and ends what is its own. Store and senders stay open. */
+  async close(): Promise<void> {
+    await this.drain(DRAIN_MS)
+    await this.#queue.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /**
+   * Stores a push (see parsePushRequest), and with it what it was keyed by. It is sent by whoever has been started.
+   * @throws DispatcherError `audience-too-large`, `idempotency-mismatch`, `invalid-push`: nothing was stored. DatabaseError
+   */
+  async submit(request: PushRequest, options: SubmitOptions = {}): Promise<Submitted> {
+    const { database } = this.#options
+    const { number, replayed, planning } = await submit(this.#options, request, options)
+    const streamed =
+      planning !== undefined && 'stream' in request.audience
+        ? this.#stream(planning, request.audience.stream)
+        : Promise.resolve()
+    this.#schedule.wake()
+    const [push] = await readPushes(database, [number])
+    return { push: push as StoredPush, replayed, streamed }
+  }
+
+  /** What would be sent, and to whom; nothing is kept. @throws DispatcherError `audience-too-large`; DatabaseError */
+  preview(request: PushRequest, over: Interface): Promise<Preview> {
+    return preview(this.#store, request, over, Date.now())
+  }
+
+  /** @throws DispatcherError `unknown-push`; DatabaseError */
+  get(id: string): Promise<StoredPush> {
+    return readPush(this.#options.database, id)
+  }
+
+  /** Newest first. @throws DispatcherError `invalid-cursor`; DatabaseError */
+  list(options?: ListOptions): Promise<Page<StoredPush>> {
+    return listPushes(this.#options.database, options)
+  }
+
+  /** A push now and after every change, to its end. @throws DispatcherError `unknown-push`; DatabaseError */
+  watch(id: string, signal?: AbortSignal): AsyncGenerator<StoredPush, void, undefined> {
+    return watchPush(this.#options.database, id, signal)
+  }
+
+  /** What became of a push's notifications. @throws DispatcherError `unknown-push`, `invalid-cursor`; DatabaseError */
+  notifications(id: string, options?: RecordsOptions): Promise<Page<NotificationRecord>> {
+    return listRecords(this.#store, id, options)
+  }
+
+  /** One notification, by its `apns-id`; undefined if it is not known, or not any more. @throws DatabaseError */
+  notification(apnsId: string): Promise<NotificationRecord | undefined> {
+    return findRecord(this.#store, apnsId)
+  }
+
+  /** What became of the last notifications to a token, newest first. @throws DeviceStoreError `invalid-token`; DatabaseError */
+  lastNotifications(app: string, token: string, limit = 10): Promise<readonly NotificationRecord[]> {
+    return lastRecords(this.#store, app, token, limit)
+  }
+
+  /** Lets a push stand still. @throws DispatcherError `unknown-push`, `state-conflict`; DatabaseError */
+  async pause(id: string): Promise<StoredPush> {
+    await pausePush(this.#options.database, id)
+    return this.get(id)
+  }
+
+  /**
+   * Lets a paused push go on, without what has paused it: a limit of its audience, the check for the wrong environment,
+   * the count of leases that ran out. @throws DispatcherError `unknown-push`, `state-conflict`; DatabaseError
+   */
+  async resume(id: string): Promise<StoredPush> {
+    await resumePush(this.#options.database, id)
+    await this.#offer(id)
+    return this.get(id)
+  }
+
+  /** Ends a push; what is in flight settles. @throws DispatcherError `unknown-push`, `state-conflict`; DatabaseError */
+  async cancel(id: string): Promise<StoredPush> {
+    await cancelPush(this.#options.database, id)
+    return this.get(id)
+  }
+
+  /**
+   * Changes how fast a push is delivered, in notifications a second; null: as fast as it goes.
+   * @throws DispatcherError `unknown-push`, `state-conflict`, `invalid-push`; DatabaseError
+   */
+  async setRate(id: string, rate: number | null): Promise<StoredPush> {
+    await setPushRate(this.#options.database, id, rate)
+    await this.#offer(id)
+    return this.get(id)
   }
 
   /** How many devices a push addresses now; undefined for a stream. @throws DatabaseError */
@@ -125,6 +293,26 @@ export class Dispatcher {
       await flush()
     }
     return { read, removed, kept: read - removed }
+  }
+
+  #stream(planning: Planning, stream: AsyncIterable<readonly string[]>): Promise<void> {
+    const streaming = planStream(this.#options, planning, stream, this.#ending.signal)
+    const settled = streaming
+      .catch(() => undefined)
+      .finally(() => {
+        this.#streams.delete(settled)
+        this.#schedule.wake()
+      })
+    this.#streams.add(settled)
+    return streaming
+  }
+
+  /** There may be something to lease again. */
+  async #offer(id: string): Promise<void> {
+    const { database, queue } = this.#options
+    const running = await readRunningOne(database, await numberOf(database, id))
+    if (running !== undefined) await queue.offer(offerOf(running))
+    this.#schedule.wake()
   }
 
   async #checkAudience(push: Push): Promise<void> {

@@ -1,3 +1,19 @@
-export { Dispatcher, type DeliverOptions, type DispatcherOptions, type FeedbackCount } from './dispatcher.ts'
+export { type BullMqQueueOptions, openBullMqQueue } from './chunk-queue/bullmq.ts'
+export type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
+export {
+  Dispatcher,
+  type DeliverOptions,
+  type DispatcherOptions,
+  type FeedbackCount,
+  type Submitted,
+} from './dispatcher.ts'
 export { DispatcherError, type DispatcherErrorCode } from './errors.ts'
-export type { Environment, Push, TokenStream } from './push.ts'
+export type { DispatcherEvent } from './events.ts'
+export { MIGRATIONS as DISPATCHER_MIGRATIONS, OWNER as DISPATCHER_OWNER } from './migrations/index.ts'
+export { parsePushRequest, type ParsePushOptions } from './parse-push.ts'
+export type { Preview } from './preview.ts'
+export { type PausedBecause, PUSH_STATES, type PushState } from './push-state.ts'
+export type { Counts, Environment, Push, PushRequest, StoredAudience, StoredPush, TokenStream } from './push.ts'
+export { type NotificationRecord, type RecordsOptions, remedyOf } from './records.ts'
+export type { ListOptions, Page } from './report.ts'
+export type { SubmitOptions } from './submit.ts'

@@ -1,11 +1,13 @@
 import type { Database, MigrateOptions, MigrationStatus } from '@lhspn/database'
 import { DEVICE_STORE_MIGRATIONS, DEVICE_STORE_OWNER } from '@lhspn/device-store'
+import { DISPATCHER_MIGRATIONS, DISPATCHER_OWNER } from '@lhspn/dispatcher'
 
 import { API_KEY_MIGRATIONS, API_KEY_OWNER } from './api-keys.ts'
 
 /** Whose tables there are, in the order in which they are made. */
 const SCHEMAS = [
   { owner: DEVICE_STORE_OWNER, migrations: DEVICE_STORE_MIGRATIONS },
+  { owner: DISPATCHER_OWNER, migrations: DISPATCHER_MIGRATIONS },
   { owner: API_KEY_OWNER, migrations: API_KEY_MIGRATIONS },
 ]
 

@@ -68,6 +68,7 @@ describe.for(DATABASES)('on %s', ([, url]) => {
     const pending = await schemaStatus(database)
     expect(pending.map(({ owner, version }) => [owner, version])).toEqual([
       ['device-store', 0],
+      ['dispatcher', 0],
       ['service', 0],
     ])
     await migrateSchema(database)

@@ -8,6 +8,8 @@ export interface Refusal {
   readonly token: string
   readonly reason: string
   readonly push: string | null
+  /** ms since 1970: whoever registered later is not meant. Infinity: everybody is. */
+  readonly since: number
 }
 
 /** Marks the devices that are still of this environment; answers how many. */
@@ -26,7 +28,7 @@ export async function refuseDevices(
   const marked = new Map<string, { readonly refusal: Refusal; readonly ids: number[] }>()
   for (const refusal of refusals) {
     const row = rows.get(refusal.token)
-    if (row === undefined || row.environment !== environment) continue
+    if (row === undefined || row.environment !== environment || row.updated_at > refusal.since) continue
     const key = `${refusal.reason}\0${refusal.push}`
     const group = marked.get(key) ?? { refusal, ids: [] }
     group.ids.push(row.id)

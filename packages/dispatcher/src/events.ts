@@ -1,0 +1,51 @@
+import type { OutcomeKind } from '@lhspn/sender'
+
+import type { PausedBecause } from './push-state.ts'
+import type { Environment } from './push.ts'
+
+interface OfPush {
+  /** Its id. */
+  readonly push: string
+  readonly app: string
+  readonly environment: Environment
+}
+
+/** What happens in a dispatcher, for logs, metrics and webhooks. Tokens are whole: whoever logs shortens them. */
+export type DispatcherEvent =
+  /** A chunk left this process: all settled, given back with the rest, or taken away by somebody else. */
+  | (OfPush & {
+      readonly kind: 'chunk'
+      readonly end: 'closed' | 'released' | 'lost'
+      readonly seq: number
+      readonly size: number
+      /** Of all its members, since the push began. */
+      readonly settled: number
+      /** In this process, this time. */
+      readonly ms: number
+    })
+  /** The first 100 of a chunk, this time. */
+  | (OfPush & {
+      readonly kind: 'not-accepted'
+      readonly id: string
+      readonly token: string
+      readonly outcome: OutcomeKind
+      readonly reason: string | undefined
+    })
+  /** How many more there were. */
+  | (OfPush & { readonly kind: 'more-not-accepted'; readonly count: number })
+  /** Devices that are gone from the registry, because Apple said so. */
+  | (OfPush & { readonly kind: 'removed'; readonly tokens: readonly string[] })
+  | (OfPush & { readonly kind: 'paused'; readonly because: PausedBecause; readonly error?: unknown })
+  | (OfPush & { readonly kind: 'completed' })
+  /** Nothing of this app and environment is tried for a while. */
+  | {
+      readonly kind: 'held'
+      readonly app: string
+      readonly environment: Environment
+      readonly ms: number
+      readonly error: unknown
+    }
+  /** Something failed, and is tried again. */
+  | { readonly kind: 'error'; readonly what: string; readonly error: unknown }
+
+export type OnEvent = (event: DispatcherEvent) => void

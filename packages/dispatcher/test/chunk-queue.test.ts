@@ -1,0 +1,297 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { describe, expect, test } from 'vitest'
+
+import { ANYTHING, expire, LEASE_MS, leases, QUEUES, setState, storePush } from './queues.ts'
+
+/** A moment in which nothing is to come. */
+const MOMENT_MS = 300
+const BIG = 1000
+
+describe.for(QUEUES)('$queue', ({ place }) => {
+  test('chunks are leased in the order of the audience, each to one', async () => {
+    const { database, open } = await place()
+    const [one, another] = [await open(), await open()]
+    const push = await storePush(database, { chunks: [3, 2, 5] })
+    await one.offer({ push, light: true, afterMs: 0 })
+    const first = await leases(one, 1)
+    const second = await leases(another, 1)
+    const third = await leases(one, 1)
+    expect([...first, ...second, ...third].map(({ seq, size }) => [seq, size])).toEqual([
+      [1, 3],
+      [2, 2],
+      [3, 5],
+    ])
+    expect(new Set([...first, ...second, ...third].map(({ owner }) => owner)).size).toBe(3)
+    expect(await leases(another, 1, { ms: MOMENT_MS })).toEqual([])
+  })
+
+  test('a lease holds what delivering needs', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [3] })
+    const before = await database.now()
+    const steady = performance.now()
+    await queue.offer({ push, light: true, afterMs: 0 })
+    const [lease] = await leases(queue, 1)
+    expect(lease).toMatchObject({
+      push: { number: push, app: 'com.example.app', environment: 'production', badge: null, onUnconfirmed: 'report' },
+      rate: null,
+      checksMismatch: true,
+      outcomes: new Uint8Array(3),
+      counted: 0,
+      waits: 0,
+      slot: undefined,
+    })
+    expect(lease?.members.length).toBe(1 + 3 * 33)
+    expect(lease?.startedAt).toBeGreaterThanOrEqual(before)
+    expect(lease?.until).toBeGreaterThanOrEqual(steady + LEASE_MS)
+    expect(lease?.until).toBeLessThanOrEqual(performance.now() + LEASE_MS)
+  })
+
+  test('pushes take turns, the one served longest ago first', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const [a, b, c] = [
+      await storePush(database, { chunks: [BIG, BIG, BIG] }),
+      await storePush(database, { chunks: [BIG, BIG] }),
+      await storePush(database, { chunks: [BIG, BIG, BIG] }),
+    ]
+    for (const push of [a, b, c]) await queue.offer({ push, light: false, afterMs: 0 })
+    const order = (await leases(queue, 8)).map(({ push }) => push.number)
+    for (const turn of [order.slice(0, 3), order.slice(3, 6)]) expect(new Set(turn)).toEqual(new Set([a, b, c]))
+    expect(new Set(order.slice(6))).toEqual(new Set([a, c]))
+  })
+
+  test('many who lease at once get every chunk exactly once', async () => {
+    const { database, open } = await place()
+    const queues = [await open(), await open(), await open()]
+    const pushes = [
+      await storePush(database, { chunks: Array<number>(20).fill(3) }),
+      await storePush(database, { chunks: Array<number>(20).fill(BIG) }),
+    ]
+    for (const push of pushes) await queues[0]?.offer({ push, light: false, afterMs: 0 })
+    const leased: number[] = []
+    const all = new AbortController()
+    await Promise.all(
+      queues.flatMap((queue) =>
+        [1, 2, 3].map(async () => {
+          while (!all.signal.aborted) {
+            const lease = await queue.lease(ANYTHING, all.signal)
+            if (lease === undefined) continue
+            leased.push(lease.chunk)
+            await database.transaction(async (transaction) => {
+              expect(await queue.complete(lease, transaction)).toBe(true)
+            })
+            if (leased.length === 40) all.abort()
+          }
+        }),
+      ),
+    )
+    expect(new Set(leased).size).toBe(40)
+    expect(leased).toHaveLength(40)
+  })
+
+  test('a chunk that is complete is not leased again, and cannot be given back', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [3] })
+    await queue.offer({ push, light: true, afterMs: 0 })
+    const [lease] = await leases(queue, 1)
+    if (lease === undefined) throw new Error('nothing was leased')
+    expect(await database.transaction((transaction) => queue.complete(lease, transaction))).toBe(true)
+    await queue.release(lease, { afterMs: 0, waits: 0 })
+    await queue.offer({ push, light: true, afterMs: 0 })
+    expect(await queue.renew(lease)).toBeUndefined()
+    expect(await leases(queue, 1, { ms: MOMENT_MS })).toEqual([])
+  })
+
+  test('a lease that ran out is another’s: who had it can do nothing any more', async () => {
+    const { database, open } = await place()
+    const [one, another] = [await open(), await open()]
+    const push = await storePush(database, { chunks: [3] })
+    await one.offer({ push, light: true, afterMs: 0 })
+    const [lost] = await leases(one, 1)
+    if (lost === undefined) throw new Error('nothing was leased')
+    await expire(database, another, lost)
+    const [held] = await leases(another, 1)
+    expect(held?.chunk).toBe(lost.chunk)
+    expect(held?.owner).not.toBe(lost.owner)
+    expect(await one.renew(lost)).toBeUndefined()
+    await one.release(lost, { afterMs: 0, waits: 0 })
+    expect(await database.transaction((transaction) => one.complete(lost, transaction))).toBe(false)
+    if (held === undefined) throw new Error('nothing was leased again')
+    expect(await another.renew(held)).toMatchObject({ running: true, rate: null })
+    expect(await database.transaction((transaction) => another.complete(held, transaction))).toBe(true)
+  })
+
+  test('a renewal makes the lease last on, and tells what the push asks now', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [3] })
+    await queue.offer({ push, light: true, afterMs: 0 })
+    const [lease] = await leases(queue, 1)
+    if (lease === undefined) throw new Error('nothing was leased')
+    await delay(5)
+    const renewed = await queue.renew(lease)
+    expect(renewed).toMatchObject({ running: true, rate: null })
+    expect(renewed?.until).toBeGreaterThan(lease.until)
+    await setState(database, push, 'paused')
+    await database.execute('UPDATE push SET rate = 7 WHERE number = ?', [push])
+    expect(await queue.renew(lease)).toMatchObject({ running: false, rate: 7 })
+  })
+
+  test('a chunk that is given back is leased again at once, and keeps how often it waited', async () => {
+    const { database, open } = await place()
+    const [one, another] = [await open(), await open()]
+    const push = await storePush(database, { chunks: [BIG] })
+    await one.offer({ push, light: false, afterMs: 0 })
+    for (let turn = 0; turn < 7; turn++) {
+      const [lease] = await leases(turn % 2 === 0 ? one : another, 1)
+      expect(lease).toMatchObject({ seq: 1, waits: turn })
+      if (lease !== undefined) await one.release(lease, { afterMs: 0, waits: turn + 1 })
+    }
+  })
+
+  test('a chunk that is given back for later comes later', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [3] })
+    await queue.offer({ push, light: true, afterMs: 0 })
+    const [lease] = await leases(queue, 1)
+    if (lease === undefined) throw new Error('nothing was leased')
+    const before = await database.now()
+    await queue.release(lease, { afterMs: 800, waits: 0 })
+    expect(await leases(queue, 1, { ms: MOMENT_MS })).toEqual([])
+    expect(await leases(queue, 1)).toHaveLength(1)
+    expect((await database.now()) - before).toBeGreaterThanOrEqual(800)
+  })
+
+  test('who is busy with large chunks still takes small ones, and those that pace a rate', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const [large, small, rated] = [
+      await storePush(database, { chunks: [BIG, BIG] }),
+      await storePush(database, { chunks: [100] }),
+      await storePush(database, { chunks: [BIG], rate: 10 }),
+    ]
+    await queue.offer({ push: large, light: false, afterMs: 0 })
+    await queue.offer({ push: small, light: true, afterMs: 0 })
+    await queue.offer({ push: rated, light: true, afterMs: 0 })
+    const lightOnly = { ...ANYTHING, lightOnly: true }
+    const light = await leases(queue, 2, { wish: lightOnly })
+    expect(new Set(light.map(({ push }) => push.number))).toEqual(new Set([small, rated]))
+    expect(await leases(queue, 1, { ms: MOMENT_MS, wish: lightOnly })).toEqual([])
+    expect((await leases(queue, 2)).map(({ push }) => push.number)).toEqual([large, large])
+  })
+
+  test('a push that was thought to be small, and is not, goes to who takes large ones', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [BIG] })
+    await queue.offer({ push, light: true, afterMs: 0 })
+    expect(await leases(queue, 1, { ms: MOMENT_MS, wish: { ...ANYTHING, lightOnly: true } })).toEqual([])
+    expect(await leases(queue, 1)).toHaveLength(1)
+  })
+
+  test('where nothing can be sent to, no chunk is taken; others are, and it comes back', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const [held, free] = [
+      await storePush(database, { chunks: [3], app: 'com.example.held' }),
+      await storePush(database, { chunks: [3, 3] }),
+    ]
+    for (const push of [held, free]) await queue.offer({ push, light: true, afterMs: 0 })
+    const wish = { lightOnly: false, held: (app: string) => app === 'com.example.held' }
+    expect((await leases(queue, 2, { wish })).map(({ push }) => push.number)).toEqual([free, free])
+    expect(await leases(queue, 1, { ms: MOMENT_MS, wish })).toEqual([])
+    expect((await leases(queue, 1)).map(({ push }) => push.number)).toEqual([held])
+  })
+
+  test('only running pushes have turns', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const states = ['scheduled', 'queued', 'paused', 'completed', 'canceled'] as const
+    const pushes = []
+    for (const state of states) pushes.push(await storePush(database, { chunks: [3], state }))
+    for (const push of [...pushes, 4711]) await queue.offer({ push, light: true, afterMs: 0 })
+    expect(await leases(queue, 1, { ms: MOMENT_MS })).toEqual([])
+    const paused = pushes[2] as number
+    await setState(database, paused, 'running')
+    await queue.offer({ push: paused, light: true, afterMs: 0 })
+    expect((await leases(queue, 1)).map(({ push }) => push.number)).toEqual([paused])
+  })
+
+  test('slots of a rate follow one another, whoever leases them', async () => {
+    const { database, open } = await place()
+    const [one, another] = [await open(), await open()]
+    const before = await database.now()
+    const push = await storePush(database, { chunks: [10, 10, 10], rate: 20 })
+    await one.offer({ push, light: true, afterMs: 0 })
+    const slots = [...(await leases(one, 1)), ...(await leases(another, 1)), ...(await leases(one, 1))].map(
+      ({ slot }) => slot,
+    )
+    const [first, second, third] = slots
+    if (first === undefined || second === undefined || third === undefined) throw new Error('a lease had no slot')
+    expect(first.endsAt).toBeGreaterThanOrEqual(before + 500)
+    expect(second.endsAt - first.endsAt).toBeGreaterThanOrEqual(500)
+    expect(third.endsAt - second.endsAt).toBeGreaterThanOrEqual(500)
+    // Each is shorter by as long as the database took to answer, so that none reaches into its neighbour.
+    for (const { start, end } of slots as (typeof first)[]) expect(end - start).toBeLessThanOrEqual(500)
+  })
+
+  test('the rest of a slot is given back with its chunk', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [100], rate: 1 })
+    await queue.offer({ push, light: true, afterMs: 0 })
+    const [lease] = await leases(queue, 1)
+    if (lease === undefined) throw new Error('nothing was leased')
+    await queue.release(lease, { afterMs: 0, waits: 0 })
+    // The slot would have lasted for 100 s.
+    expect(await leases(queue, 1)).toHaveLength(1)
+  })
+
+  test('who waits gets what is offered meanwhile', async () => {
+    const { database, open } = await place()
+    const [one, another] = [await open(), await open()]
+    const push = await storePush(database, { chunks: [BIG], state: 'queued' })
+    const waiting = leases(one, 1)
+    await setState(database, push, 'running')
+    await another.offer({ push, light: false, afterMs: 0 })
+    expect(await waiting).toHaveLength(1)
+  })
+
+  test('an offer that comes twice, or while the push has its turn, changes nothing', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [3, 3] })
+    const offer = () => queue.offer({ push, light: true, afterMs: 0 })
+    await Promise.all([offer(), offer()])
+    const [found] = await Promise.all([leases(queue, 2), offer(), offer()])
+    expect(new Set(found.map(({ chunk }) => chunk)).size).toBe(2)
+    expect(await leases(queue, 1, { ms: MOMENT_MS })).toEqual([])
+  })
+
+  test('an offer for now overtakes one for later', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [3] })
+    await queue.offer({ push, light: true, afterMs: 3_600_000 })
+    await queue.offer({ push, light: true, afterMs: 0 })
+    expect(await leases(queue, 1)).toHaveLength(1)
+  })
+
+  test('waiting ends when it is aborted, and when the queue is closed', async () => {
+    const { open } = await place()
+    const queue = await open()
+    const abort = new AbortController()
+    const aborted = queue.lease(ANYTHING, abort.signal)
+    abort.abort()
+    expect(await aborted).toBeUndefined()
+    expect(await queue.lease(ANYTHING, abort.signal)).toBeUndefined()
+    const closed = queue.lease(ANYTHING, new AbortController().signal)
+    await queue.close()
+    expect(await closed).toBeUndefined()
+  })
+})

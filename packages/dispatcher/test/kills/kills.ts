@@ -1,0 +1,408 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
+import { type Database, DatabaseError, openDatabase } from '@lhspn/database'
+import { type DeviceStore, openDeviceStore } from '@lhspn/device-store'
+
+import { Dispatcher } from '../../src/dispatcher.ts'
+import { MIGRATIONS, OWNER } from '../../src/migrations/index.ts'
+import type { PushRequest, StoredPush } from '../../src/push.ts'
+import type { NotificationRecord } from '../../src/records.ts'
+import { Random } from './random.ts'
+import { WorkerHandle } from './worker-handle.ts'
+import type { WorkerSettings } from './worker-process.ts'
+
+/**
+ * What is killed. `gateway`: its connections are reset in the middle of a notification. `drained`: a worker that is asked
+ * to end, as when a new version is rolled out.
+ */
+export type Victim = 'worker' | 'drained' | 'database' | 'redis' | 'gateway'
+
+/** What can be killed and started again. */
+interface Server {
+  kill(): Promise<void>
+  restart(): Promise<void>
+}
+
+export interface KillOptions {
+  readonly seed: number
+  readonly kills: number
+  readonly workers: number
+  readonly victims: readonly Victim[]
+  readonly databaseUrl: string
+  readonly redisUrl?: string
+  readonly database?: Server
+  readonly redis?: Server
+}
+
+/** What happened, for people. */
+export interface KillReport {
+  readonly kills: Readonly<Record<Victim, number>>
+  readonly pushes: number
+  readonly notifications: number
+  /** Notifications that arrived more than once. */
+  readonly twice: number
+  readonly unconfirmed: number
+  /** Answers about pushes that were looked at meanwhile. */
+  readonly answers: number
+}
+
+const APP = 'com.example.app'
+const DEVICES = 20_000
+/** One of so many devices has a token that Apple refuses. */
+const REFUSED_EVERY = 500
+const LEASE_MS = 2_000
+const CHUNK_SIZE = 500
+const CONCURRENCY = 1
+/** What a worker has in hand may arrive a second time when it is killed: chunks that are fed, and three times as many that settle. */
+const TWICE_A_KILL = 4 * CONCURRENCY * CHUNK_SIZE
+/** Slow enough that a push outlives some kills. */
+const BYTES_PER_SECOND = 500_000
+const LONGEST_DEATH_MS = 1_500
+/** A push that does not come to its end in this time never will. */
+const PUSH_MS = 120_000
+const SAVED_AT_ONCE = 1_000
+
+const SCRIPT: Script = {
+  rules: [{ when: { token: { startsWith: 'ffff' } }, do: { status: 8 } }],
+  connections: [{ nth: { from: 1 }, do: 'read-slowly', bytesPerSecond: BYTES_PER_SECOND }],
+}
+
+/**
+ * Kills at random moments of pushes, starts again, and sees whether all of it holds together: pushes follow one another
+ * until there were so many kills, and the last one has come to its end.
+ * @throws Error that tells what does not hold
+ */
+export async function runKills(options: KillOptions): Promise<KillReport> {
+  await using run = await Run.open(options)
+  return await run.run()
+}
+
+class Run {
+  readonly #options: KillOptions
+  readonly #random: Random
+  readonly #simulator: Simulator
+  readonly #database: Database
+  readonly #store: DeviceStore
+  readonly #dispatcher: Dispatcher
+  readonly #folder: string
+  readonly #settingsFile: string
+  readonly #workers: WorkerHandle[] = []
+  readonly #kills: Record<Victim, number> = { worker: 0, drained: 0, database: 0, redis: 0, gateway: 0 }
+  readonly #pushes: StoredPush[] = []
+  /** Pushes that addressed a token, and tokens that a push found to be refused. */
+  readonly #addressed = new Map<string, number>()
+  readonly #refused = new Set<string>()
+  readonly #ended = new AbortController()
+  #failure: unknown
+  #notifications = 0
+  #twice = 0
+  #unconfirmed = 0
+  #answers = 0
+
+  private constructor(
+    options: KillOptions,
+    made: { simulator: Simulator; database: Database; store: DeviceStore; folder: string },
+  ) {
+    this.#options = options
+    this.#random = new Random(options.seed)
+    this.#simulator = made.simulator
+    this.#database = made.database
+    this.#store = made.store
+    this.#folder = made.folder
+    this.#settingsFile = join(made.folder, 'settings.json')
+    // It only stores and reads: who delivers is killed.
+    this.#dispatcher = new Dispatcher({
+      store: made.store,
+      senderFor: () => {
+        throw new Error('nothing is delivered here')
+      },
+      chunkSize: CHUNK_SIZE,
+      leaseMs: LEASE_MS,
+    })
+  }
+
+  static async open(options: KillOptions): Promise<Run> {
+    const folder = await mkdtemp(join(tmpdir(), 'lhspn-kills-'))
+    const simulator = await startSimulator({ script: SCRIPT, seed: options.seed })
+    const database = await openDatabase(options.databaseUrl)
+    const store = await openDeviceStore(database)
+    await database.migrate(OWNER, MIGRATIONS)
+    return new Run(options, { simulator, database, store, folder })
+  }
+
+  async run(): Promise<KillReport> {
+    await this.#register()
+    await this.#writeSettings()
+    for (let count = 0; count < this.#options.workers; count++)
+      this.#workers.push(await WorkerHandle.start(this.#settingsFile))
+    const reading = this.#readAnswers().catch((error: unknown) => (this.#failure = error))
+    try {
+      for (let kill = 0; kill < this.#options.kills; kill++) {
+        await this.#untilRandomMoment()
+        await this.#kill(this.#random.pick(this.#options.victims))
+      }
+      await this.#untilCompleted()
+    } finally {
+      this.#ended.abort()
+    }
+    await reading
+    if (this.#failure !== undefined) throw this.#failure
+    for (const worker of this.#workers) await worker.end()
+    await this.#checkDevices()
+    return {
+      kills: this.#kills,
+      pushes: this.#pushes.length,
+      notifications: this.#notifications,
+      twice: this.#twice,
+      unconfirmed: this.#unconfirmed,
+      answers: this.#answers,
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort()
+    await Promise.all(this.#workers.map((worker) => worker.kill()))
+    await this.#dispatcher.close()
+    await this.#store.close()
+    await this.#database.close()
+    await this.#simulator.close()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #register(): Promise<void> {
+    for (let from = 0; from < DEVICES; from += SAVED_AT_ONCE)
+      await this.#store.save(
+        Array.from({ length: SAVED_AT_ONCE }, (_, index) => ({ app: APP, token: tokenOf(from + index) })),
+      )
+  }
+
+  async #writeSettings(): Promise<void> {
+    const { databaseUrl, redisUrl } = this.#options
+    const { gateway, certificates } = this.#simulator
+    const settings: WorkerSettings = {
+      databaseUrl,
+      redisUrl,
+      gateway,
+      ca: certificates.ca,
+      certificate: certificates.client,
+      leaseMs: LEASE_MS,
+      chunkSize: CHUNK_SIZE,
+      concurrency: CONCURRENCY,
+    }
+    await writeFile(this.#settingsFile, JSON.stringify(settings))
+  }
+
+  /** Waits until so many more have arrived, in a push that is under way; submits one where none is. */
+  async #untilRandomMoment(): Promise<void> {
+    const { journal } = this.#simulator
+    const from = journal.accepted
+    const more = this.#random.below(DEVICES / 4)
+    const push = this.#pushes.at(-1)
+    if (push === undefined || (await this.#isCompleted(push))) await this.#submit()
+    await this.#until(
+      `${more} more notifications arrived`,
+      async () => journal.accepted >= from + more || (await this.#isCompleted(this.#pushes.at(-1) as StoredPush)),
+    )
+    await delay(this.#random.below(50))
+  }
+
+  async #submit(): Promise<void> {
+    if (this.#pushes.length > 0) await this.#checkPush(this.#pushes.length)
+    const n = this.#pushes.length + 1
+    // The answer may be lost with the database: whoever submits then asks again.
+    const { push } = await insist(() => this.#dispatcher.submit(requestOf(n), { idempotencyKey: `push ${n}` }))
+    this.#pushes.push(push)
+  }
+
+  async #untilCompleted(): Promise<void> {
+    await this.#until('the push is completed', () => this.#isCompleted(this.#pushes.at(-1) as StoredPush))
+    await this.#checkPush(this.#pushes.length)
+  }
+
+  async #isCompleted({ id }: StoredPush): Promise<boolean> {
+    const { state, pausedBecause } = await insist(() => this.#dispatcher.get(id))
+    if (state === 'paused') throw new Error(`The push was paused: ${pausedBecause}`)
+    return state === 'completed'
+  }
+
+  async #until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + PUSH_MS
+    while (!(await holds())) {
+      for (const worker of this.#workers) worker.check()
+      if (this.#failure !== undefined) throw this.#failure
+      if (performance.now() > deadline) throw new Error(`It never came that ${what}: ${await this.#story()}`)
+      await delay(10)
+    }
+  }
+
+  async #kill(victim: Victim): Promise<void> {
+    this.#kills[victim]++
+    switch (victim) {
+      case 'worker':
+      case 'drained': {
+        const index = this.#random.below(this.#workers.length)
+        await (victim === 'worker' ? this.#workers[index]?.kill() : this.#workers[index]?.end())
+        this.#workers[index] = await WorkerHandle.start(this.#settingsFile)
+        return
+      }
+      case 'database':
+        return this.#killServer(this.#options.database)
+      case 'redis':
+        return this.#killServer(this.#options.redis)
+      case 'gateway': {
+        const cut = { when: {}, times: 1 + this.#random.below(4), do: 'reset' } as const
+        this.#simulator.script({ ...SCRIPT, rules: [cut, ...(SCRIPT.rules ?? [])] })
+        return
+      }
+      default:
+        throw new TypeError(`no such victim: ${String(victim satisfies never)}`)
+    }
+  }
+
+  async #killServer(server: Server | undefined): Promise<void> {
+    if (server === undefined) throw new Error('There is no such server here')
+    await server.kill()
+    await delay(this.#random.below(LONGEST_DEATH_MS))
+    await server.restart()
+  }
+
+  /** Whoever asks, at any time, finds counts that add up and never go back. */
+  async #readAnswers(): Promise<void> {
+    const { signal } = this.#ended
+    const before = new Map<string, number>()
+    while (!signal.aborted) {
+      for (const { id } of this.#pushes.slice(-2)) {
+        const { counts } = await insist(() => this.#dispatcher.get(id), signal)
+        const { planned, accepted, rejected, unregistered, unconfirmed, remaining } = counts
+        const settled = accepted + rejected + unregistered + unconfirmed
+        if (planned !== settled + remaining || remaining < 0 || settled < (before.get(id) ?? 0))
+          throw new Error(`Counts do not hold: ${JSON.stringify(counts)} after ${before.get(id)} settled`)
+        before.set(id, settled)
+        this.#answers++
+      }
+      await delay(20)
+    }
+  }
+
+  /** A push that has come to its end, by its number from 1. */
+  async #checkPush(n: number): Promise<void> {
+    const { id } = this.#pushes[n - 1] as StoredPush
+    const { counts, reasons } = await insist(() => this.#dispatcher.get(id))
+    const expected = DEVICES - this.#refused.size
+    const records = await this.#records(id)
+    const arrived = this.#arrived(n)
+    const kinds = { accepted: 0, rejected: 0, unregistered: 0, unconfirmed: 0 }
+    for (const { outcome, token } of records.values()) {
+      if (outcome === null) throw new Error(`${token} has no outcome`)
+      kinds[outcome]++
+      if (outcome === 'accepted' && !arrived.has(token)) throw new Error(`${token} is accepted, and never arrived`)
+      // Where the gateway was cut, nobody knows.
+      if (outcome !== 'unconfirmed' && (outcome === 'rejected') !== isRefused(token))
+        throw new Error(`${token} is ${outcome}`)
+      if (outcome === 'rejected') this.#refused.add(token)
+      this.#addressed.set(token, (this.#addressed.get(token) ?? 0) + 1)
+    }
+    const told = `push ${n}: ${JSON.stringify({ counts, reasons, kinds })}`
+    if (records.size !== expected || counts.planned !== expected || counts.remaining !== 0)
+      throw new Error(`Of ${expected} devices ${records.size} have an outcome; ${told}`)
+    for (const kind of ['accepted', 'rejected', 'unregistered', 'unconfirmed'] as const)
+      if (kinds[kind] !== counts[kind]) throw new Error(`Records and counts differ; ${told}`)
+    this.#notifications += records.size
+    this.#unconfirmed += kinds.unconfirmed
+    for (const times of arrived.values()) this.#twice += times - 1
+    // A database that is dead for longer than a lease takes the chunks from every worker; all else costs nothing.
+    const losses = this.#kills.worker + this.#kills.database * this.#options.workers
+    if (this.#twice > losses * TWICE_A_KILL)
+      throw new Error(`${this.#twice} arrived twice: ${JSON.stringify(this.#kills)}; ${told}`)
+  }
+
+  /** Records by token: one for each, or it throws. */
+  async #records(id: string): Promise<ReadonlyMap<string, NotificationRecord>> {
+    const records = new Map<string, NotificationRecord>()
+    let cursor: string | undefined
+    do {
+      const page = await insist(() => this.#dispatcher.notifications(id, { limit: 1000, cursor }))
+      for (const record of page.data) {
+        if (records.has(record.token)) throw new Error(`${record.token} has two outcomes`)
+        records.set(record.token, record)
+      }
+      cursor = page.nextCursor ?? undefined
+    } while (cursor !== undefined)
+    return records
+  }
+
+  /** How often each token was reached by a push. Every one of its notifications has the same badge, that of its count. */
+  #arrived(n: number): ReadonlyMap<string, number> {
+    const times = new Map<string, number>()
+    for (const { verdict, payload, token } of this.#simulator.journal.entries()) {
+      if (verdict !== 'accepted') continue
+      const { push, aps } = JSON.parse(Buffer.from(payload).toString()) as { push: number; aps: { badge: number } }
+      if (aps.badge !== push) throw new Error(`${token} was sent badge ${aps.badge} by push ${push}`)
+      if (push === n) times.set(token, (times.get(token) ?? 0) + 1)
+    }
+    return times
+  }
+
+  /** Badges were counted once for each push, and who was refused is marked. */
+  async #checkDevices(): Promise<void> {
+    let devices = 0
+    for await (const page of this.#store.find({ app: APP })) {
+      for (const { token, badge, refused } of page) {
+        devices++
+        const addressed = this.#addressed.get(token)
+        if (badge !== addressed) throw new Error(`${token} has badge ${badge} after ${addressed} pushes`)
+        if ((refused !== null) !== this.#refused.has(token)) throw new Error(`${token} is refused: ${refused !== null}`)
+      }
+    }
+    if (devices !== DEVICES) throw new Error(`${devices} of ${DEVICES} devices are left`)
+  }
+
+  async #story(): Promise<string> {
+    const push = await this.#dispatcher.get(this.#pushes.at(-1)?.id ?? '').catch(String)
+    return JSON.stringify({ kills: this.#kills, push, workers: this.#workers.map(({ said }) => said) }, null, 1)
+  }
+}
+
+/** Tokens spread over the whole range, but for those that are refused. */
+function tokenOf(index: number): string {
+  const head = index % REFUSED_EVERY === 0 ? 'ffff' : (Math.imul(index, 40_503) & 0x7fff).toString(16).padStart(4, '0')
+  return `${head}${index.toString(16).padStart(60, '0')}`
+}
+
+function isRefused(token: string): boolean {
+  return token.startsWith('ffff')
+}
+
+function requestOf(n: number): PushRequest {
+  return {
+    app: APP,
+    environment: 'production',
+    audience: { all: true },
+    payload: { aps: { alert: 'Hello' }, push: n },
+    pushType: 'alert',
+    priority: 10,
+    expiration: { afterMs: 3_600_000 },
+    collapseId: null,
+    badge: 'increment',
+    sendAt: null,
+    rate: null,
+    maxAudience: null,
+    onUnconfirmed: 'report',
+  }
+}
+
+/** Asks again while the database is dead. */
+async function insist<T>(ask: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || signal?.aborted === true) throw error
+      await delay(50)
+    }
+  }
+}
