@@ -1,7 +1,7 @@
 import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
 import { type Database, openDatabase, type Row } from '@lhspn/database'
 import { type DeviceStore, openDeviceStore, type Registration } from '@lhspn/device-store'
-import { openCertificate, Sender, type SenderOptions } from '@lhspn/sender'
+import { openCertificate, Sender, type GatewayOptions } from '@lhspn/sender'
 import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { onTestFinished } from 'vitest'
 
@@ -57,7 +57,7 @@ export class Delivery {
     return new Delivery(apple, store)
   }
 
-  sender(options: Partial<SenderOptions> = {}): Sender {
+  sender(options: Partial<GatewayOptions> = {}): Sender {
     const credentials = openCertificate(Buffer.from(this.apple.certificates.client))
     const { gateway, certificates } = this.apple
     const sender = new Sender({ gateway, ca: certificates.ca, credentials, ...options })

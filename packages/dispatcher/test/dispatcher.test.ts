@@ -67,7 +67,7 @@ describe('an audience', () => {
     const to = push({ audience: { filter: ['plan', 'pro'] } })
     expect(await dispatcher().count(to)).toBe(2)
     expect(await collect(dispatcher().deliver(to))).toEqual({ accepted: [token(0), token(2)] })
-    expect([...apple.journal.acceptedTokens()].toSorted()).toEqual([token(0), token(2)])
+    expect(new Set(apple.journal.acceptedTokens())).toEqual(new Set([token(0), token(2)]))
   })
 
   test('of tokens: as they are, registered or not, refused or not, each once', async () => {
