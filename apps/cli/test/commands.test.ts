@@ -227,10 +227,9 @@ test('init without its database: exit 6, with the configuration written and what
 })
 
 const APP_KEYS = [
-  ...['topic', 'teamId', 'key', 'keyId', 'sandboxKey', 'sandboxKeyId', 'certificate', 'sandboxCertificate'],
-  ...['passphraseFile', 'provider', 'sandboxProvider', 'gateway', 'feedback', 'sandboxGateway', 'sandboxFeedback'],
-  ...['ca', 'trustedAttributes'],
-]
+  'topic teamId key keyId sandboxKey sandboxKeyId certificate sandboxCertificate passphraseFile provider',
+  'sandboxProvider gateway feedback sandboxGateway sandboxFeedback ca trustedAttributes',
+].flatMap((names) => names.split(' '))
 
 /** Settings without where they came from. */
 function valuesOf(settings: unknown[]): unknown[] {
