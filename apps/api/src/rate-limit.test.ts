@@ -17,6 +17,16 @@ test('a quota is used up one by one, and is there again when the window ends', (
   expect(told(61_000)).toBe('true "api";q=2;w=60 "api";r=1;t=60 60')
 })
 
+test('the whole window is left at its begin, at whatever fraction of a millisecond that is', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), (now) => {
+      const limiter = new RateLimiter('api', { quota: 2, windowMs: MINUTE })
+      expect(limiter.admit('me', now).resetSeconds).toBe(60)
+    }),
+    { examples: [[52_194.65438001131]] },
+  )
+})
+
 test('each has a quota of their own', () => {
   const limiter = new RateLimiter('api', { quota: 1, windowMs: MINUTE })
   expect(['a', 'b', 'a', 'b'].map((who) => limiter.admit(who, 0).admitted)).toEqual([true, true, false, false])

@@ -11,7 +11,7 @@ export interface Admission {
 }
 
 interface Window {
-  readonly endsAt: number
+  readonly beganAt: number
   used: number
 }
 
@@ -39,10 +39,10 @@ export class RateLimiter {
     const { quota, windowMs } = this.#limit
     this.#forget(now)
     let window = this.#windows.get(who)
-    if (window === undefined) this.#windows.set(who, (window = { endsAt: now + windowMs, used: 0 }))
+    if (window === undefined) this.#windows.set(who, (window = { beganAt: now, used: 0 }))
     const admitted = window.used < quota
     if (admitted) window.used++
-    const resetSeconds = Math.max(1, Math.ceil((window.endsAt - now) / 1000))
+    const resetSeconds = Math.max(1, Math.ceil((windowMs - (now - window.beganAt)) / 1000))
     return {
       admitted,
       policy: `"${this.#name}";q=${quota};w=${windowMs / 1000}`,
@@ -52,8 +52,8 @@ export class RateLimiter {
   }
 
   #forget(now: number): void {
-    for (const [who, { endsAt }] of this.#windows) {
-      if (endsAt > now && this.#windows.size < MOST_WINDOWS) return
+    for (const [who, { beganAt }] of this.#windows) {
+      if (now - beganAt < this.#limit.windowMs && this.#windows.size < MOST_WINDOWS) return
       this.#windows.delete(who)
     }
   }

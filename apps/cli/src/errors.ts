@@ -8,6 +8,8 @@ export type CommandErrorCode =
   | 'file-exists'
   /** The demo counted something that must not be. */
   | 'wrong-figure'
+  /** The credentials of a new app are taken nowhere. */
+  | 'refused-credentials'
   /** An address of the configuration is taken, or not ours. */
   | 'unusable-address'
   /** There is no such device or key. */

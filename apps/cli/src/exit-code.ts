@@ -50,6 +50,7 @@ const EXIT_CODES = {
   'wrong-figure': EXIT.ourFault,
   'not-found': EXIT.notFound,
   'unusable-address': EXIT.configuration,
+  'refused-credentials': EXIT.configuration,
 
   'invalid-configuration': EXIT.configuration,
   'unreadable-file': EXIT.configuration,

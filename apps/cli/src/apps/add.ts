@@ -2,39 +2,49 @@ import { randomUUID } from 'node:crypto'
 import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname, relative, resolve } from 'node:path'
 
-import { type Certificate, openCertificate } from '@lhspn/sender'
 import { type AppConfig, chooseConfigFile, describeApp, parseConfig, ServiceError } from '@lhspn/service'
 
 import type { Context } from '../context.ts'
 import { CommandError, type InputFault, refuseFaults } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
-import { rowsOf } from './description.ts'
+import { configOf } from '../installation.ts'
+import { checkCertificate, checkKey, type Conversion, readInput } from './credential-files.ts'
+import { doubtsOf, linesOf, type Proof, prove, refuseWorthless } from './proof.ts'
 
 /** The flags of `apps add`; each is the key of the `[[apps]]` block that it writes. */
-export type AddFlags = { readonly [Key in keyof typeof FLAGS]?: string | undefined }
+export type AddFlags = {
+  readonly [Key in Exclude<keyof AppConfig, 'topic' | 'passphrase' | 'trustedAttributes'>]?: string | undefined
+}
 
 const FLAGS = {
+  teamId: '--team',
+  key: '--key',
+  keyId: '--key-id',
+  sandboxKey: '--sandbox-key',
+  sandboxKeyId: '--sandbox-key-id',
   certificate: '--certificate',
   sandboxCertificate: '--sandbox-certificate',
   passphraseFile: '--passphrase-file',
+  provider: '--provider',
+  sandboxProvider: '--sandbox-provider',
   gateway: '--gateway',
   feedback: '--feedback',
   sandboxGateway: '--sandbox-gateway',
   sandboxFeedback: '--sandbox-feedback',
   ca: '--ca',
-} as const satisfies Partial<Record<keyof AppConfig, string>>
+} as const satisfies Record<keyof AddFlags, string>
 
-const SOON_MS = 30 * 86_400_000
-
-/** A file to be written with the block: the PEM that a .p12 was converted to. */
-interface Conversion {
-  readonly file: string
-  readonly text: string
+/** What the flags make: the values of the block, and what is to be written beside the configuration file. */
+interface Draft {
+  readonly values: Readonly<Record<string, string>>
+  /** By the key of the block that names the file. */
+  readonly conversions: ReadonlyMap<string, Conversion>
 }
 
 /**
- * Checks everything, then writes: a .p12 as PEM beside it, and the block at the end of the configuration file.
- * @throws CommandError `invalid-input` with every fault at once; nothing was written then
+ * Checks everything and asks APNs or the gateway whether the credentials are taken, then writes: a .p12 as PEM beside it,
+ * and the block at the end of the configuration file.
+ * @throws CommandError `invalid-input` with every fault at once, `refused-credentials`; nothing was written then
  */
 export async function addApp(topic: string, flags: AddFlags, context: Context): Promise<ExitCode> {
   const file = chooseConfigFile(context.configFile, context.variables)
@@ -42,43 +52,80 @@ export async function addApp(topic: string, flags: AddFlags, context: Context): 
     throw new CommandError('invalid-input', 'There is no configuration file', 'Run `lhspn init` first.')
   const before = await readConfigText(file)
   const faults: InputFault[] = []
+  const { values, conversions } = await readFlags(topic, flags, file, context, faults)
+  refuseMissing(flags, faults)
+  const text = before + blockOf(values, before)
+  const app = parseWhole(text, file, topic, faults)
+  refuseFaults(faults, 'Nothing was written')
+
+  const { output } = context
+  // what is not written yet stands in for its file
+  const inline = Object.fromEntries([...conversions].map(([key, conversion]) => [key, conversion.text]))
+  const proof = await ask({ ...app, ...inline }, context)
+  if (proof === undefined) return context.interruption().exitCode ?? EXIT.interrupted
+  refuseWorthless(proof)
+
+  for (const { file: pem, text: content } of conversions.values()) {
+    await writeFile(pem, content, { mode: 0o600, flag: 'wx' })
+  }
+  await replace(file, text)
+  await tell(app, proof, file, context)
+  for (const { file: pem } of conversions.values()) output.note(`Converted to ${pem} (readable by you alone).`)
+  output.note(`Next: lhspn send --app ${topic} --to TOKEN "Hello"`)
+  return EXIT.done
+}
+
+/** @returns undefined where a signal came first */
+async function ask(app: AppConfig, context: Context): Promise<Proof | undefined> {
+  const interruption = context.interruption()
+  context.output.note('Asking whether the credentials are taken.')
+  try {
+    return await prove(configOf(context), app, interruption.signal)
+  } catch (error) {
+    if (interruption.exitCode === undefined) throw error
+    return undefined
+  }
+}
+
+async function tell(app: AppConfig, proof: Proof, file: string, { output }: Context): Promise<void> {
+  const description = await describeApp(app)
+  if (output.json) {
+    await output.printJson({ ...description, probes: proof })
+    return
+  }
+  await output.print(`added ${app.topic} to ${file}`, ...linesOf(description, proof).map((line) => `  ${line}`))
+  for (const doubt of doubtsOf(proof)) output.warn(doubt)
+}
+
+async function readFlags(
+  topic: string,
+  flags: AddFlags,
+  file: string,
+  { output }: Context,
+  faults: InputFault[],
+): Promise<Draft> {
   const values: Record<string, string> = { topic }
-  const conversions: Conversion[] = []
+  const conversions = new Map<string, Conversion>()
   const passphrase = await readPassphrase(flags.passphraseFile, faults)
   for (const [key, flag] of Object.entries(FLAGS)) {
     const typed = flags[key as keyof AddFlags]
     if (typed === undefined) continue
     if (key === 'certificate' || key === 'sandboxCertificate') {
-      const checked = await checkCertificate(flag, typed, passphrase, topic, context, faults)
-      if (checked !== undefined) conversions.push(...checked.conversions)
-      values[key] = pathFrom(file, checked?.file ?? typed)
+      const conversion = await checkCertificate(flag, typed, passphrase, topic, output, faults)
+      if (conversion !== undefined) conversions.set(key, conversion)
+      values[key] = pathFrom(file, conversion?.file ?? typed)
+    } else if (key === 'key' || key === 'sandboxKey') {
+      await checkKey(flag, typed, faults)
+      values[key] = pathFrom(file, typed)
     } else {
       values[key] = key === 'passphraseFile' || key === 'ca' ? pathFrom(file, typed) : typed
     }
   }
   if (flags.ca !== undefined) await readInput(FLAGS.ca, flags.ca, faults)
-  refuseMissing(flags, faults)
   // converted files are not encrypted, and where both are there is no passphrase to name
   const named = [flags.certificate, flags.sandboxCertificate].filter((given) => given !== undefined)
-  if (conversions.length === named.length) delete values['passphraseFile']
-  const text = before + blockOf(values, before)
-  const app = parseWhole(text, file, topic, faults)
-  refuseFaults(faults, 'Nothing was written')
-
-  for (const { file: pem, text: content } of conversions) await writeFile(pem, content, { mode: 0o600, flag: 'wx' })
-  await replace(file, text)
-  const description = await describeApp(app)
-  const { output } = context
-  if (output.json) await output.printJson(description)
-  else {
-    await output.print(
-      `added ${topic} to ${file}`,
-      ...rowsOf(description).map((cells) => `  ${cells.slice(1).join('  ')}`),
-    )
-    for (const { file: pem } of conversions) output.note(`Converted to ${pem} (readable by you alone).`)
-    output.note(`Next: lhspn send --app ${topic} --to TOKEN "Hello"`)
-  }
-  return EXIT.done
+  if (conversions.size === named.length) delete values['passphraseFile']
+  return { values, conversions }
 }
 
 async function readConfigText(file: string): Promise<string> {
@@ -97,57 +144,18 @@ async function readPassphrase(path: string | undefined, faults: InputFault[]): P
   return bytes?.toString('utf8').replace(/\r?\n$/, '')
 }
 
-/** Whether the file is a usable certificate of this app, and where it will be as PEM. */
-async function checkCertificate(
-  flag: string,
-  path: string,
-  passphrase: string | undefined,
-  topic: string,
-  { output }: Context,
-  faults: InputFault[],
-): Promise<{ readonly file: string; readonly conversions: readonly Conversion[] } | undefined> {
-  const bytes = await readInput(flag, path, faults)
-  if (bytes === undefined) return undefined
-  const certificate = open(flag, path, bytes, passphrase, faults)
-  if (certificate === undefined) return undefined
-  const { topics, expiresAt } = certificate
-  const date = expiresAt.toISOString().slice(0, 10)
-  const leftMs = expiresAt.getTime() - Date.now()
-  if (leftMs <= 0) faults.push({ flag, detail: `${path} has expired on ${date}` })
-  else if (leftMs < SOON_MS) output.warn(`${path} expires on ${date}`)
-  if (topics.length === 0) output.warn(`${path} does not say which app it is for`)
-  else if (!topics.includes(topic))
-    faults.push({ flag, detail: `${path} is for ${topics.join(', ')}, not for ${topic}` })
-  if (bytes.includes('-----BEGIN ')) return { file: path, conversions: [] }
-  const file = `${path.replace(/\.(p12|pfx)$/i, '')}.pem`
-  if (await exists(file)) faults.push({ flag, detail: `${path} would be converted to ${file}, which is there already` })
-  return { file, conversions: [{ file, text: `${certificate.certificate.trimEnd()}\n${certificate.key.trimEnd()}\n` }] }
-}
-
-function open(
-  flag: string,
-  path: string,
-  bytes: Uint8Array,
-  passphrase: string | undefined,
-  faults: InputFault[],
-): Certificate | undefined {
-  try {
-    return openCertificate(bytes, passphrase)
-  } catch (error) {
-    const remedy = error instanceof Error && 'remedy' in error ? `. ${String(error.remedy)}` : ''
-    faults.push({ flag, detail: `${path}: ${error instanceof Error ? error.message : String(error)}${remedy}` })
-    return undefined
-  }
-}
-
 function refuseMissing(flags: AddFlags, faults: InputFault[]): void {
-  if (flags.certificate === undefined && flags.sandboxCertificate === undefined) {
+  const { key, sandboxKey, certificate, sandboxCertificate, gateway, feedback, sandboxGateway, sandboxFeedback } = flags
+  const hasKey = key !== undefined || sandboxKey !== undefined
+  const hasCertificate = certificate !== undefined || sandboxCertificate !== undefined
+  const speaksBinary = [gateway, feedback, sandboxGateway, sandboxFeedback].some((given) => given !== undefined)
+  if (!hasCertificate && speaksBinary) {
     faults.push({ flag: FLAGS.certificate, detail: 'missing; it proves to the gateway whose notifications these are' })
+  } else if (!hasCertificate && !hasKey) {
+    const detail = 'missing; give the signing key of your team (with --team), or --certificate'
+    faults.push({ flag: FLAGS.key, detail })
   }
-  if (flags.gateway === undefined && flags.sandboxGateway === undefined) {
-    faults.push({ flag: FLAGS.gateway, detail: 'missing; give it, or --sandbox-gateway' })
-  }
-  if (flags.gateway !== undefined && flags.certificate === undefined && flags.sandboxCertificate !== undefined) {
+  if (gateway !== undefined && certificate === undefined && sandboxCertificate !== undefined) {
     faults.push({ flag: FLAGS.certificate, detail: 'missing; --sandbox-certificate does not serve production' })
   }
 }
@@ -188,22 +196,6 @@ async function replace(file: string, text: string): Promise<void> {
       cause: error,
     })
   }
-}
-
-async function readInput(flag: string, path: string, faults: InputFault[]): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path)
-  } catch (error) {
-    faults.push({ flag, detail: `cannot be read: ${error instanceof Error ? error.message : String(error)}` })
-    return undefined
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /** Relative to the configuration file where it lies below its directory, so that both can move together. */

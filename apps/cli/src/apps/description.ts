@@ -1,15 +1,18 @@
-import type { AppDescription } from '@lhspn/service'
+import type { AppDescription, EnvironmentDescription } from '@lhspn/service'
 
-/** A row for each environment: topic, environment, gateway, feedback, certificate. */
+/** The head of the rows below. */
+export const APP_COLUMNS = ['topic', 'environment', 'interface', 'server', 'feedback', 'credential']
+
+/** A row for each environment. */
 export function rowsOf({ topic, environments }: AppDescription): string[][] {
-  const rows = Object.entries(environments).map(
-    ([environment, { gateway = '-', feedback = '-', expiresAt, fault = '' }]) => [
-      topic,
-      environment,
-      gateway,
-      feedback,
-      expiresAt === undefined ? fault : `until ${expiresAt.toISOString().slice(0, 10)}`,
-    ],
-  )
-  return rows.length > 0 ? rows : [[topic, '-', '-', '-', 'no gateway is configured']]
+  const rows = Object.entries(environments).map(([environment, description]) => {
+    const { interface: over, provider, gateway, feedback } = description
+    return [topic, environment, over, provider ?? gateway ?? '-', feedback ?? '-', credentialOf(description)]
+  })
+  return rows.length > 0 ? rows : [[topic, '-', '-', '-', '-', 'none: give key or certificate']]
+}
+
+function credentialOf({ credential, keyId, expiresAt, fault }: EnvironmentDescription): string {
+  if (fault !== undefined) return fault
+  return credential === 'key' ? `key ${keyId}` : `certificate until ${expiresAt?.toISOString().slice(0, 10)}`
 }

@@ -9,8 +9,8 @@ import { showExamples } from '../help.ts'
 export function appsCommand(run: Run) {
   const command = new Command('apps')
   showExamples(command, [
-    ['lhspn apps list', 'topics, gateways, expiry of certificates'],
-    ['lhspn apps add com.example.app --certificate push.p12 --gateway push:2195', 'adds one'],
+    ['lhspn apps list', 'topics, interfaces, keys, expiry of certificates'],
+    ['lhspn apps add com.example.app --key AuthKey_ABC123DEFG.p8 --team DEF123GHIJ', 'adds one'],
     ['lhspn apps list --json', 'for programs'],
   ])
   command.addCommand(listCommand(run))
@@ -30,24 +30,28 @@ function listCommand(run: Run) {
 
 function addCommand(run: Run) {
   const command = new Command('add')
-    .description('check a certificate and add its app to the configuration file')
+    .description('check an app with its key or certificate, and add it to the configuration file')
     .argument('<TOPIC>', 'bundle id of the app')
-    .option('--certificate <FILE>', 'certificate and key, .pem or .p12; serves the sandbox too')
+    .option('--key <FILE>', 'signing key, AuthKey_<key id>.p8; serves the sandbox too')
+    .option('--team <ID>', 'developer team that the key belongs to')
+    .option('--key-id <ID>', 'id of the key, where the name of the file does not say it')
+    .option('--sandbox-key <FILE>', 'another one for the sandbox')
+    .option('--sandbox-key-id <ID>', 'its id')
+    .option('--certificate <FILE>', 'instead of a key: certificate with its key, .pem or .p12; serves the sandbox too')
     .option('--sandbox-certificate <FILE>', 'another one for the sandbox')
     .option('--passphrase-file <FILE>', 'file with the passphrase of both')
-    .option('--gateway <HOST:PORT>', 'binary gateway')
-    .option('--feedback <HOST:PORT>', 'feedback service')
+    .option('--provider <HOST[:PORT]>', "another provider API than Apple's")
+    .option('--sandbox-provider <HOST[:PORT]>', 'that of the sandbox')
+    .option('--gateway <HOST:PORT>', 'binary gateway instead of the provider API')
+    .option('--feedback <HOST:PORT>', 'its feedback service')
     .option('--sandbox-gateway <HOST:PORT>', 'binary gateway of the sandbox')
     .option('--sandbox-feedback <HOST:PORT>', 'feedback service of the sandbox')
     .option('--ca <FILE>', "PEM of the authority to trust instead of the system's")
-    .action((topic, options) => run((context) => add(topic, options, context)))
+    .action((topic, { team, ...options }) => run((context) => add(topic, { teamId: team, ...options }, context)))
   showExamples(command, [
-    ['lhspn apps add com.example.app --certificate push.pem --gateway push:2195', 'certificate and key in one file'],
-    [
-      'lhspn apps add com.example.app --certificate push.p12 --passphrase-file pass --gateway push:2195',
-      'from a keychain',
-    ],
-    ['lhspn apps add com.example.app --certificate push.pem --sandbox-gateway push:3195', 'sandbox only'],
+    ['lhspn apps add com.example.app --key AuthKey_ABC123DEFG.p8 --team DEF123GHIJ', 'a signing key'],
+    ['lhspn apps add com.example.app --certificate push.p12 --passphrase-file pass', 'a certificate from a keychain'],
+    ['lhspn apps add com.example.app --certificate push.pem --gateway push:2195', 'at a binary gateway'],
   ])
   return command
 }
@@ -58,7 +62,7 @@ async function add(topic: string, flags: AddFlags, context: Context): Promise<Ex
 }
 
 async function listApps(context: Context): Promise<ExitCode> {
-  const [{ describeApp }, { configOf }, { rowsOf }] = await Promise.all([
+  const [{ describeApp }, { configOf }, { APP_COLUMNS, rowsOf }] = await Promise.all([
     import('@lhspn/service'),
     import('../installation.ts'),
     import('../apps/description.ts'),
@@ -67,10 +71,7 @@ async function listApps(context: Context): Promise<ExitCode> {
   const descriptions = await Promise.all(configOf(context).apps.map(describeApp))
   if (output.json) await output.printJson(...descriptions)
   else if (descriptions.length > 0) {
-    await output.printTable([
-      ['topic', 'environment', 'gateway', 'feedback', 'certificate'],
-      ...descriptions.flatMap(rowsOf),
-    ])
+    await output.printTable([APP_COLUMNS, ...descriptions.flatMap(rowsOf)])
   } else output.note('No app is configured. Next: lhspn apps add TOPIC')
   return EXIT.done
 }

@@ -31,7 +31,7 @@ export async function init(context: Context): Promise<ExitCode> {
       output.note(
         key === undefined ? 'The database has keys already: lhspn keys list' : 'The key is shown this once: keep it.',
       )
-      output.note('Next: lhspn apps add TOPIC --certificate FILE --gateway HOST:PORT')
+      output.note('Next: lhspn apps add TOPIC --key AuthKey_….p8 --team TEAM')
       return EXIT.done
     })
   } catch (error) {

@@ -20,11 +20,12 @@ url = "sqlite:lhspn.db"       # or mysql://user@host/name; its password is best 
 # app = "com.example.app"     # whose devices come there; the only app may be left out
 
 [sender]
-# connections = 4             # at once, to one gateway
+# connections = 4             # at once, for one app and environment
 # connectionsPerSecond = 4    # new ones; faster reconnecting counts as an attack
 # requestTimeout = "20s"      # for an answer that must come
+# proxy = "http://proxy:3128" # connections to APNs are made through it
 # attempts = 5                # times that one notification is written at most
-# quietTime = "3s"            # of silence, at a gateway that does not answer the confirmation barrier
+# quietTime = "3s"            # of silence, at a binary gateway that does not answer the confirmation barrier
 # assumeAccepted = false      # whether that silence counts as acceptance
 
 [dispatcher]
@@ -32,7 +33,7 @@ url = "sqlite:lhspn.db"       # or mysql://user@host/name; its password is best 
 # mismatchShare = 0.05        # share of rejected tokens that means the wrong environment; 1 is off
 
 [feedback]
-# every = "24h"               # how often serve reads the feedback services
+# every = "24h"               # how often serve reads the feedback services of apps on a binary gateway
 
 [rateLimit]
 # register = "600/1m"         # requests of one address with a register key, or to the legacy endpoint
@@ -45,10 +46,17 @@ url = "sqlite:lhspn.db"       # or mysql://user@host/name; its password is best 
 # An app, named by its topic (bundle id); \`lhspn apps add\` writes such a block.
 # [[apps]]
 # topic = "com.example.app"
-# certificate = "push.pem"                  # certificate and key, .pem or .p12
+# teamId = "DEF123GHIJ"
+# key = "keys/AuthKey_ABC123DEFG.p8"        # serves production and sandbox
+# keyId = "ABC123DEFG"                      # where the name of the file does not say it
+# sandboxKey = "keys/AuthKey_SBX456KLMN.p8" # where a key belongs to one environment
+# sandboxKeyId = "SBX456KLMN"
+# certificate = "push.pem"                  # instead of teamId and key: certificate and key, .pem or .p12
 # sandboxCertificate = "push-sandbox.pem"   # where one certificate does not serve both environments
 # passphraseFile = "push.pass"              # where they are encrypted
-# gateway = "push.internal:2195"
+# provider = "127.0.0.1:8443"               # another provider API than Apple's, as that of a simulator
+# sandboxProvider = "127.0.0.1:8443"
+# gateway = "push.internal:2195"            # a binary gateway instead of the provider API; it takes certificates only
 # feedback = "push.internal:2196"
 # sandboxGateway = "push-sandbox.internal:2195"
 # sandboxFeedback = "push-sandbox.internal:2196"
