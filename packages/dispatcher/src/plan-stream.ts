@@ -26,14 +26,14 @@ export async function planStream(
   signal: AbortSignal,
 ): Promise<void> {
   const { database, leaseMs, onEvent } = options
-  const row = await readPlan(database, planning)
+  // A database that is away comes back, and the stream could not be read again.
+  const persist = <T>(work: () => Promise<T>): Promise<T> =>
+    untilDone(work, { signal, onError: (error) => onEvent({ kind: 'error', what: 'planning', error }) })
+  const row = await persist(() => readPlan(database, planning))
   if (row === undefined) return
   const chunks = new PlannedChunks(options, planning, row)
   const source = new Source(stream, leaseMs / 3, signal)
   const known = new TokenSet()
-  // A database that is away comes back, and the stream could not be read again.
-  const persist = <T>(work: () => Promise<T>): Promise<T> =>
-    untilDone(work, { signal, onError: (error) => onEvent({ kind: 'error', what: 'planning', error }) })
   let tokens: string[] = []
 
   /** Stores the first `count`; false when nothing more can be stored. */

@@ -7,9 +7,9 @@ import { PlannedChunks, type PlanOptions } from './planned-chunks.ts'
 import { environmentOf, searchOf } from './push-row.ts'
 import { endPlan, leasePlan, type Planning, type PlanRow, releasePlan, renewPlan } from './statements/plan.ts'
 
-/** A lease of the planning that is about to be taken. */
-export function newPlanning(number: number): Planning {
-  return { number, owner: randomBytes(8).readBigUInt64BE() >> 1n }
+/** Whoever plans: 63 random bits for each lease. */
+export function newOwner(): bigint {
+  return randomBytes(8).readBigUInt64BE() >> 1n
 }
 
 /**
@@ -24,11 +24,12 @@ export async function plan(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { database, leaseMs } = options
-  const planning = newPlanning(number)
-  const row = await leasePlan(database, planning, leaseMs, await store.newestId())
-  if (row === undefined) return false
+  const planning: Planning = { number, owner: newOwner() }
+  const upper = await store.newestId()
   const renewal = new Renewal(() => renewPlan(database, planning, leaseMs), leaseMs / 3)
   try {
+    const row = await leasePlan(database, planning, leaseMs, upper)
+    if (row === undefined) return false
     await planRow(new PlannedChunks(options, planning, row), store, row, signal)
     // Tokens came in a stream, and who stored it is gone: what there is of it is all.
     if (searchOf(row) === undefined) await endPlan(database, planning)

@@ -101,15 +101,19 @@ export class PlannedChunks {
 
   async #store(chunks: readonly NewChunk[], place: Parameters<typeof appendChunks>[3]): Promise<boolean> {
     const { database } = this.#options
+    let failure: unknown
     try {
-      return await database.transaction((transaction) => appendChunks(transaction, this.#planning, chunks, place))
+      if (await database.transaction((transaction) => appendChunks(transaction, this.#planning, chunks, place)))
+        return true
     } catch (error) {
       if ((error as DatabaseError).code !== 'connection-lost') throw error
-      // The COMMIT may have happened: nobody else moves the place on.
-      const row = await readPlan(database, this.#planning)
-      if (row?.plan_seq !== place.seq + chunks.length || chunks.length === 0) throw error
-      return true
+      failure = error
     }
+    // A COMMIT without an answer may have happened, this time or the last: nobody else moves the place on.
+    const row = await readPlan(database, this.#planning)
+    if (chunks.length > 0 && row?.plan_seq === place.seq + chunks.length) return true
+    if (failure !== undefined) throw failure
+    return false
   }
 
   async #pauseTooLarge(): Promise<void> {

@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
-
 import type { Database, Session } from '@lhspn/database'
 
 import { numberOf, unknownPush } from './commands.ts'
@@ -9,6 +7,7 @@ import { stateNumber, toStoredPush } from './push-row.ts'
 import { isEnd, type PushState } from './push-state.ts'
 import type { StoredPush } from './push.ts'
 import { countsOf, readCounted, readNumbers, readReasons } from './statements/pushes.ts'
+import { isPassing, pauseFor } from './until-done.ts'
 
 export interface ListOptions {
   readonly state?: PushState | undefined
@@ -28,6 +27,7 @@ export interface Page<T> {
 
 const PAGE = { least: 1, usual: 50, most: 1000 }
 const POLL_MS = 500
+const AWAY_MS = 30_000
 
 /** @throws RangeError for a limit that is none */
 export function checkLimit(limit: number = PAGE.usual): number {
@@ -77,24 +77,40 @@ export async function listPushes(database: Database, options: ListOptions = {}):
 }
 
 /**
- * The push now, and again whenever something about it has changed, to its end. It looks twice a second. Ends without a
- * word when `signal` is aborted. @throws DispatcherError `unknown-push`; DatabaseError
+ * The push now, and again whenever something about it has changed, to its end. It looks twice a second, and past a
+ * database that is away for less than 30 s. Ends without a word when `signal` is aborted.
+ * @throws DispatcherError `unknown-push`; DatabaseError
  */
 export async function* watchPush(
   database: Database,
   id: string,
-  signal?: AbortSignal,
+  signal: AbortSignal = new AbortController().signal,
 ): AsyncGenerator<StoredPush, void, undefined> {
   const number = await numberOf(database, id)
-  const isOver = (): boolean => signal?.aborted === true
-  for (let last = ''; !isOver();) {
-    const [push] = await readPushes(database, [number])
-    if (push === undefined) throw unknownPush(id)
+  const isOver = (): boolean => signal.aborted
+  let seenAt = performance.now()
+  let last = ''
+
+  /** undefined: the database is away. */
+  async function look(): Promise<StoredPush | undefined> {
+    try {
+      const [push] = await readPushes(database, [number])
+      if (push === undefined) throw unknownPush(id)
+      seenAt = performance.now()
+      return push
+    } catch (error) {
+      if (!isPassing(error) || performance.now() - seenAt > AWAY_MS) throw error
+      return undefined
+    }
+  }
+
+  while (!isOver()) {
+    const push = await look()
     const text = JSON.stringify(push)
-    if (text !== last) yield push
-    last = text
-    if (isEnd(push.state)) return
-    await delay(POLL_MS, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+    if (push !== undefined && text !== last) yield push
+    last = text ?? last
+    if (push !== undefined && isEnd(push.state)) return
+    await pauseFor(POLL_MS, signal)
   }
 }
 

@@ -6,7 +6,7 @@ import { ulid } from 'ulid'
 
 import { encodeTokens } from './chunk-members.ts'
 import { DispatcherError } from './errors.ts'
-import { newPlanning } from './plan.ts'
+import { newOwner } from './plan.ts'
 import { chunkSizeOf, chunksOf } from './planned-chunks.ts'
 import { rowOf } from './push-row.ts'
 import type { PushRequest } from './push.ts'
@@ -50,19 +50,24 @@ export async function submit(
   const replay = keyed === undefined ? undefined : await findReplay(context.database, keyed)
   if (replay !== undefined) return replay
   await checkAudience(context.store, request)
-  const id = `psh_${ulid()}`
+  const made = { id: `psh_${ulid()}`, owner: 'stream' in request.audience ? newOwner() : undefined }
+  const submissionOf = (number: number): Submission => ({
+    number,
+    replayed: false,
+    planning: made.owner === undefined ? undefined : { number, owner: made.owner },
+  })
   try {
-    return await keep(context, request, id, keyed)
+    return submissionOf(await keep(context, request, made, keyed))
   } catch (error) {
     const { code } = error as DatabaseError
     if (code === 'constraint' && keyed !== undefined) {
       const other = await findReplay(context.database, keyed)
       if (other !== undefined) return other
     }
-    // Whether it was committed can be seen, as long as nobody waits for a stream that is not stored.
-    if (code === 'connection-lost' && !('stream' in request.audience)) {
-      const number = await findNumber(context.database, id)
-      if (number !== undefined) return { number, replayed: false, planning: undefined }
+    // The COMMIT may have happened: whether it has can be seen.
+    if (code === 'connection-lost') {
+      const number = await findNumber(context.database, made.id)
+      if (number !== undefined) return submissionOf(number)
     }
     throw error
   }
@@ -91,12 +96,13 @@ export async function checkAudience(store: DeviceStore, request: PushRequest): P
   )
 }
 
+/** Answers the number of the push. */
 function keep(
   { database, chunkSize, leaseMs }: SubmitContext,
   request: PushRequest,
-  id: string,
+  { id, owner }: { readonly id: string; readonly owner: bigint | undefined },
   keyed: KeyedRequest | undefined,
-): Promise<Submission> {
+): Promise<number> {
   const { audience, rate } = request
   const chunks = 'tokens' in audience ? chunksOf(audience.tokens, chunkSizeOf(rate, chunkSize), encodeTokens) : []
   return database.transaction(async (transaction) => {
@@ -104,9 +110,8 @@ function keep(
     const number = await insertPush(transaction, rowOf(request, { id, now, planning: !('tokens' in audience) }))
     if (keyed !== undefined) await keepMade(transaction, keyed, number)
     await insertChunks(transaction, number, 0, chunks)
-    const planning = 'stream' in audience ? newPlanning(number) : undefined
-    if (planning !== undefined) await holdPlan(transaction, planning, leaseMs)
-    return { number, replayed: false, planning }
+    if (owner !== undefined) await holdPlan(transaction, { number, owner }, leaseMs)
+    return number
   })
 }
 

@@ -15,12 +15,17 @@ export async function untilDone<T>(
     try {
       return await work()
     } catch (error) {
-      if (!PASSING.has((error as DatabaseError).code) || signal.aborted) throw error
+      if (!isPassing(error) || signal.aborted) throw error
       onError(error)
       await pauseFor(pause, signal)
       if (signal.aborted) throw error
     }
   }
+}
+
+/** Whether it is a failure of the database that passes. */
+export function isPassing(error: unknown): boolean {
+  return PASSING.has((error as DatabaseError).code)
 }
 
 /** Resolves after so long, or when `signal` is aborted; it never rejects. */

@@ -19,7 +19,7 @@ import type { WorkerSettings } from './worker-process.ts'
  * What is killed. `gateway`: its connections are reset in the middle of a notification. `drained`: a worker that is asked
  * to end, as when a new version is rolled out.
  */
-export type Victim = 'worker' | 'drained' | 'database' | 'redis' | 'gateway'
+type Victim = 'worker' | 'drained' | 'database' | 'redis' | 'gateway'
 
 /** What can be killed and started again. */
 interface Server {
@@ -200,7 +200,7 @@ class Run {
   async #untilRandomMoment(): Promise<void> {
     const { journal } = this.#simulator
     const from = journal.accepted
-    const more = this.#random.below(DEVICES / 4)
+    const more = this.#random.below(DEVICES / 8)
     const push = this.#pushes.at(-1)
     if (push === undefined || (await this.#isCompleted(push))) await this.#submit()
     await this.#until(
