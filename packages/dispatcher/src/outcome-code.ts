@@ -43,6 +43,7 @@ const CODES = {
   28: { kind: 'rejected', reason: 'Shutdown' },
   29: { kind: 'rejected', reason: 'IdleTimeout' },
   30: { kind: 'rejected', reason: 'TooManyProviderTokenUpdates' },
+  31: { kind: 'unregistered', reason: 'Unexplained' },
   253: { kind: 'unconfirmed', reason: 'Other' },
   254: { kind: 'unregistered', reason: 'Other' },
   255: { kind: 'rejected', reason: 'Other' },

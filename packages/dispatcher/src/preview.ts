@@ -5,6 +5,7 @@ import {
   type Payload,
   renderPayload,
   shortenDeviceToken,
+  topicOf,
 } from '@lhspn/apns-protocol'
 import type { DeviceStore } from '@lhspn/device-store'
 
@@ -44,6 +45,7 @@ export async function preview(
     count: (await countAudience(store, request)) ?? null,
     payloadBytes: badge === null ? plain.length : beforeBadge.length + digits + afterBadge.length,
     headers: {
+      ...(over === 'provider-api' && { 'apns-topic': topicOf(request.app, pushType) }),
       'apns-push-type': pushType,
       'apns-priority': String(priority),
       'apns-expiration': String(expiration),

@@ -1,4 +1,4 @@
-import { ERROR_STATUSES } from '@lhspn/apns-protocol'
+import { ERROR_STATUSES, PROVIDER_REASONS } from '@lhspn/apns-protocol'
 import type { DeviceStore, Known } from '@lhspn/device-store'
 import { OWN_REASONS } from '@lhspn/sender'
 
@@ -138,6 +138,7 @@ export function remedyOf(reason: string): string | undefined {
 
 const REMEDIES: ReadonlyMap<string, string> = new Map([
   ...Object.values(ERROR_STATUSES).map(({ name, remedy }) => [name, remedy] as const),
+  ...Object.entries(PROVIDER_REASONS).map(([name, { remedy }]) => [name, remedy] as const),
   ...Object.entries(OWN_REASONS).map(([name, { remedy }]) => [name, remedy] as const),
   ['Removed', 'Nothing: the device was gone before its turn came, and nothing was written to it.'],
   ['Refused', 'Nothing until it registers again: Apple has rejected its token for good. See what the device says.'],

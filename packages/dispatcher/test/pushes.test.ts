@@ -628,6 +628,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       count: 7,
       payloadBytes: Buffer.byteLength('{"aps":{"badge":1234567890,"sound":"x"}}'),
       headers: {
+        'apns-topic': APP,
         'apns-push-type': 'alert',
         'apns-priority': '10',
         'apns-expiration': '0',
