@@ -130,9 +130,9 @@ export class Dispatcher {
     return isDrained
   }
 
-  /** Drains, and ends what is its own. Store and senders stay open. */
-  async close(): Promise<void> {
-    await this.drain(DRAIN_MS)
+  /** Drains, for `timeoutMs` at most, and ends what is its own. Store and senders stay open. */
+  async close(timeoutMs = DRAIN_MS): Promise<void> {
+    await this.drain(timeoutMs)
     await this.#queue.close()
   }
 

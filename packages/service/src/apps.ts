@@ -82,6 +82,18 @@ export async function openSender(
   environment: Environment,
   onEvent?: (event: SenderEvent) => void,
 ): Promise<Sender> {
+  return new Sender({ ...(await readSenderOptions(config, app, environment)), ...(onEvent && { onEvent }) })
+}
+
+/**
+ * Reads all that a sender of an app in an environment is opened with: the files that the app names, too.
+ * @throws ServiceError `app-not-configured`, `unreadable-file`; SenderError `invalid-credentials`
+ */
+export async function readSenderOptions(
+  config: Pick<Config, 'sender'>,
+  app: AppConfig,
+  environment: Environment,
+): Promise<SenderOptions> {
   const over = interfaceForSending(app, environment)
   if (over === undefined) throw notReachable(app, environment)
   const { quietTimeMs, assumeAccepted, proxy, ...settings } = config.sender
@@ -99,13 +111,7 @@ export async function openSender(
           provider: serverOf(app, environment, 'provider'),
           credentials: await readCredentials(app, environment),
         }
-  return new Sender({
-    ...settings,
-    ...server,
-    ...(await trustOf(app)),
-    ...(proxy !== undefined && { proxy }),
-    ...(onEvent && { onEvent }),
-  })
+  return { ...settings, ...server, ...(await trustOf(app)), ...(proxy !== undefined && { proxy }) }
 }
 
 /**

@@ -38,7 +38,8 @@ test('without any source the defaults hold', () => {
     server: { listen: '127.0.0.1:8080', basePath: '', trustProxy: [], drainTimeoutMs: 25_000 },
     ops: { listen: '127.0.0.1:9464' },
     legacy: { enabled: false, app: undefined },
-    dispatcher: { chunkSize: 5000, mismatchShare: 0.05 },
+    queue: { url: undefined },
+    dispatcher: { chunkSize: 5000, concurrency: 2, leaseMs: 15_000, mismatchShare: 0.05, retentionMs: 30 * 86_400_000 },
     feedback: { everyMs: 86_400_000 },
     rateLimit: { register: { quota: 600, windowMs: 60_000 }, api: { quota: 600, windowMs: 60_000 } },
     adminKey: undefined,
@@ -263,6 +264,11 @@ test.for<[name: string, sources: ConfigSources, ...faults: string[]]>([
     'server.basePath: must be a path that begins with /, such as /push, not "push"',
   ],
   [
+    'a queue that is no Redis, without its password',
+    { text: '[queue]\nurl = "amqp://user:hush@rabbit:5672"' },
+    'queue.url: must be redis://HOST:PORT, rediss://HOST:PORT, or empty for the queue in the database, not "amqp://[redacted]@rabbit:5672"',
+  ],
+  [
     'a proxy by its name',
     { text: '[server]\ntrustProxy = ["proxy.internal"]' },
     'server.trustProxy: must be a list of addresses or networks, such as ["10.0.0.0/8"], not "["proxy.internal"]"',
@@ -355,6 +361,15 @@ test('secrets of the database and the admin key reach the program, and nobody wh
   expect([database.url, database.password, adminKey]).toEqual(Object.values(variables))
   const shown = settings.filter(({ origin }) => origin === 'environment').map(({ value }) => value)
   expect(shown).toEqual(['mysql://lhspn:[redacted]@db.internal/push', '[redacted]', '[redacted]'])
+})
+
+test('the URL of the queue reaches the program whole, people without its password, and an empty one is none', () => {
+  const variables = { LHSPN_QUEUE_URL: 'redis://user:hush@redis.internal:6379/1' }
+  expect(parseConfig({ variables }).queue.url).toBe(variables.LHSPN_QUEUE_URL)
+  expect(settingOf({ variables }, 'queue.url')).toBe(
+    'redis://[redacted]@redis.internal:6379/1 environment LHSPN_QUEUE_URL',
+  )
+  expect(parseConfig({ variables: { LHSPN_QUEUE_URL: '' } }).queue.url).toBeUndefined()
 })
 
 test('the proxy reaches the program whole, and people without its user and password', () => {

@@ -30,6 +30,10 @@ export interface Config {
     readonly password: string | undefined
     readonly migrate: MigrateMode
   }
+  readonly queue: {
+    /** `redis://…` or `rediss://…`; undefined: the queue is in the database. May hold a password. */
+    readonly url: string | undefined
+  }
   readonly server: {
     /** HOST:PORT of the API; port 0 is any free one. */
     readonly listen: string
@@ -37,7 +41,7 @@ export interface Config {
     readonly basePath: string
     /** Addresses and networks whose `X-Forwarded-For` counts. */
     readonly trustProxy: readonly string[]
-    /** How long requests in flight may take when the program is asked to end. */
+    /** How long requests and notifications in flight may take when the program is asked to end. */
     readonly drainTimeoutMs: number
   }
   /** Where health is told, without keys. */
@@ -46,10 +50,16 @@ export interface Config {
   readonly legacy: { readonly enabled: boolean; readonly app: string | undefined }
   readonly rateLimit: { readonly register: RateLimit; readonly api: RateLimit }
   readonly dispatcher: {
-    /** Devices that are judged and marked together. */
+    /** Devices that are delivered, written down, judged and marked together. */
     readonly chunkSize: number
+    /** Chunks at once; small ones do not count. */
+    readonly concurrency: number
+    /** How long a chunk is one process's, unless that renews it. */
+    readonly leaseMs: number
     /** Share of rejected tokens that means the wrong environment; 1 is off. */
     readonly mismatchShare: number
+    /** How long records of notifications, and tombstones, are kept. */
+    readonly retentionMs: number
   }
   readonly feedback: { readonly everyMs: number }
   /** One more admin key than those in the database. */
@@ -128,6 +138,7 @@ export function parseConfig(sources: ConfigSources = {}): Config {
     password: value('database.password'),
     migrate: value('database.migrate'),
   }
+  const queue = { url: value('queue.url') || undefined }
   const server = {
     listen: value('server.listen'),
     basePath: value('server.basePath'),
@@ -147,7 +158,10 @@ export function parseConfig(sources: ConfigSources = {}): Config {
   }
   const dispatcher = {
     chunkSize: value('dispatcher.chunkSize'),
+    concurrency: value('dispatcher.concurrency'),
+    leaseMs: value('dispatcher.lease'),
     mismatchShare: value('dispatcher.mismatchShare'),
+    retentionMs: value('dispatcher.retention'),
   }
   const feedback = { everyMs: value('feedback.every') }
   const rateLimit = { register: value('rateLimit.register'), api: value('rateLimit.api') }
@@ -171,6 +185,7 @@ export function parseConfig(sources: ConfigSources = {}): Config {
   return {
     file,
     database,
+    queue,
     server,
     ops,
     legacy,
@@ -240,7 +255,8 @@ function check(
 function show(entry: Key<unknown>, raw: unknown): string | number | boolean {
   if (entry.holds === 'database' && typeof raw === 'string')
     return raw.replace(/^(mysql:\/\/[^/@]*?:).*@/s, `$1${REDACTED}@`)
-  if (entry.holds === 'proxy' && typeof raw === 'string') return raw.replace(/^(\w+:\/\/)?.*@/s, `$1${REDACTED}@`)
+  const isUrl = entry.holds === 'proxy' || entry.holds === 'queue'
+  if (isUrl && typeof raw === 'string') return raw.replace(/^(\w+:\/\/)?.*@/s, `$1${REDACTED}@`)
   if (typeof raw === 'string' || typeof raw === 'number' || typeof raw === 'boolean') return raw
   return JSON.stringify(raw)
 }

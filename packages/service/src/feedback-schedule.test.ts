@@ -22,7 +22,7 @@ const NOTHING = { read: 0, removed: 0, kept: 0 }
 test('every feedback service is read, one after another, and again after a while; a failure holds up none', async () => {
   const reads: string[] = []
   const schedule = new FeedbackSchedule({
-    apps,
+    apps: () => apps,
     everyMs: 1,
     read: async ({ topic }, environment) => {
       reads.push(`${topic} ${environment}`)
@@ -41,7 +41,7 @@ test('every feedback service is read, one after another, and again after a while
 test('closing breaks off what is being read, waits for it, and nothing begins again', async () => {
   let ended = 0
   const schedule = new FeedbackSchedule({
-    apps,
+    apps: () => apps,
     everyMs: 1,
     read: (_, __, signal) =>
       new Promise((_resolve, reject) => {
@@ -61,7 +61,7 @@ test('closing breaks off what is being read, waits for it, and nothing begins ag
 })
 
 test('without feedback services there is nothing to do', async () => {
-  const schedule = new FeedbackSchedule({ apps: [], everyMs: 1, read: async () => NOTHING, log })
+  const schedule = new FeedbackSchedule({ apps: () => [], everyMs: 1, read: async () => NOTHING, log })
   schedule.start()
   await schedule.close()
 })

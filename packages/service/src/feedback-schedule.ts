@@ -6,7 +6,7 @@ import { type AppConfig, type Environment, ENVIRONMENTS } from './app-config.ts'
 /** Reads the feedback services of all apps at once, and again after each `everyMs`. Failures are logged. */
 export class FeedbackSchedule {
   readonly #read: (app: AppConfig, environment: Environment, signal: AbortSignal) => Promise<FeedbackCount>
-  readonly #targets: readonly (readonly [AppConfig, Environment])[]
+  readonly #apps: () => readonly AppConfig[]
   readonly #everyMs: number
   readonly #log: Logger
   readonly #ending = new AbortController()
@@ -14,7 +14,8 @@ export class FeedbackSchedule {
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: {
-    readonly apps: readonly AppConfig[]
+    /** Asked before each round. */
+    readonly apps: () => readonly AppConfig[]
     readonly everyMs: number
     readonly read: (app: AppConfig, environment: Environment, signal: AbortSignal) => Promise<FeedbackCount>
     readonly log: Logger
@@ -22,16 +23,12 @@ export class FeedbackSchedule {
     this.#read = options.read
     this.#everyMs = options.everyMs
     this.#log = options.log
-    this.#targets = options.apps.flatMap((app) =>
-      ENVIRONMENTS.filter((environment) => hasFeedback(app, environment)).map(
-        (environment) => [app, environment] as const,
-      ),
-    )
+    this.#apps = options.apps
   }
 
   /** Begins; once is enough. */
   start(): void {
-    if (this.#targets.length === 0 || this.#round !== undefined || this.#ending.signal.aborted) return
+    if (this.#round !== undefined || this.#ending.signal.aborted) return
     this.#next()
   }
 
@@ -53,7 +50,7 @@ export class FeedbackSchedule {
 
   async #readAll(): Promise<void> {
     const { signal } = this.#ending
-    for (const [app, environment] of this.#targets) {
+    for (const [app, environment] of targetsOf(this.#apps())) {
       if (signal.aborted) return
       const fields = { app: app.topic, environment }
       try {
@@ -64,6 +61,14 @@ export class FeedbackSchedule {
       }
     }
   }
+}
+
+function targetsOf(apps: readonly AppConfig[]): readonly (readonly [AppConfig, Environment])[] {
+  return apps.flatMap((app) =>
+    ENVIRONMENTS.filter((environment) => hasFeedback(app, environment)).map(
+      (environment) => [app, environment] as const,
+    ),
+  )
 }
 
 function hasFeedback(app: AppConfig, environment: Environment): boolean {

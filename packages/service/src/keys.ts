@@ -16,10 +16,10 @@ export interface Key<Value> {
   readonly fallback?: string | number | boolean
   /**
    * `path`: relative to the file that names it. `path-or-pem`: may hold the PEM text itself. `database`: a URL whose file
-   * is such a path, or that may hold a password. `proxy`: a URL that may hold a user and a password. `secret`: never
-   * shown. `list`: a variable has its items with commas.
+   * is such a path, or that may hold a password. `proxy`, `queue`: a URL that may hold a user and a password. `secret`:
+   * never shown. `list`: a variable has its items with commas.
    */
-  readonly holds?: 'path' | 'path-or-pem' | 'database' | 'proxy' | 'secret' | 'list'
+  readonly holds?: 'path' | 'path-or-pem' | 'database' | 'proxy' | 'queue' | 'secret' | 'list'
   /** Only the environment may give it, so that the file can be shown to anyone. */
   readonly keptOut?: true
 }
@@ -53,6 +53,11 @@ export const KEYS = {
   },
   'database.password': { due: 'the password of the database user', schema: z.string().min(1), holds: 'secret' },
   'database.migrate': oneOf(MIGRATES, 'start'),
+  'queue.url': {
+    due: 'redis://HOST:PORT, rediss://HOST:PORT, or empty for the queue in the database',
+    schema: z.string().refine(isQueue),
+    holds: 'queue',
+  },
   'server.listen': listen('127.0.0.1:8080'),
   'server.basePath': {
     due: 'a path that begins with /, such as /push',
@@ -83,11 +88,14 @@ export const KEYS = {
     holds: 'proxy',
   },
   'dispatcher.chunkSize': whole(100, 50_000, 5000),
+  'dispatcher.concurrency': whole(1, 64, 2),
+  'dispatcher.lease': duration('2s', '10m', '15s'),
   'dispatcher.mismatchShare': {
     due: 'a share above 0, up to 1 (off)',
     schema: z.number().gt(0).max(1),
     fallback: 0.05,
   },
+  'dispatcher.retention': duration('1d', '3650d', '30d'),
   'feedback.every': duration('1m', '24d', '24h'),
   'rateLimit.register': rate('600/1m'),
   'rateLimit.api': rate('600/1m'),
@@ -245,6 +253,13 @@ function provider(): Key<string> {
 function isProxy(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined
   return url?.protocol === 'http:' && url.hostname !== '' && `${url.pathname}${url.search}${url.hash}` === '/'
+}
+
+/** Empty is the queue in the database: a variable that is set to nothing is no mistake. */
+function isQueue(text: string): boolean {
+  if (text === '') return true
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return (url?.protocol === 'redis:' || url?.protocol === 'rediss:') && url.hostname !== ''
 }
 
 /** Where a server listens: a host name, an IPv4 address or an IPv6 address in brackets; the port from 1 to 65535. */

@@ -1,8 +1,17 @@
-import type { Sender, SenderEvent } from '@lhspn/sender'
+import { isDeepStrictEqual } from 'node:util'
+
+import { Sender, type SenderEvent, type SenderOptions } from '@lhspn/sender'
 import type { Logger } from 'pino'
 
-import { type Environment, ENVIRONMENTS, type Interface, interfaceForSending, interfaceOf } from './app-config.ts'
-import { findApp, openSender } from './apps.ts'
+import {
+  type AppConfig,
+  type Environment,
+  ENVIRONMENTS,
+  type Interface,
+  interfaceForSending,
+  interfaceOf,
+} from './app-config.ts'
+import { findApp, readSenderOptions } from './apps.ts'
 import type { Config } from './config.ts'
 
 /** How APNs, or the gateway, of an app in an environment was last seen. */
@@ -20,49 +29,59 @@ export interface SenderState {
 }
 
 interface Slot {
-  readonly sender: Promise<Sender>
+  readonly app: string
+  readonly environment: Environment
+  /** What it was opened by. */
+  readonly config: SendersConfig
+  readonly opened: Promise<{ readonly sender: Sender; readonly options: SenderOptions }>
   open: number
   holding: boolean
   error: string | undefined
 }
 
+type SendersConfig = Pick<Config, 'apps' | 'file' | 'sender'>
+
 /** The senders of an installation: one for each app and environment, opened when it is first needed. */
 export class Senders {
-  readonly #config: Pick<Config, 'apps' | 'file' | 'sender'>
   readonly #log: Logger
   readonly #slots = new Map<string, Slot>()
+  readonly #closings = new Set<Promise<void>>()
+  #config: SendersConfig
 
-  constructor(config: Pick<Config, 'apps' | 'file' | 'sender'>, log: Logger) {
+  constructor(config: SendersConfig, log: Logger) {
     this.#config = config
     this.#log = log
   }
 
   /**
-   * The sender of an app in an environment, the same one every time.
+   * The sender of an app in an environment, the same one every time; another one than `stopped`, for which its files are
+   * read again.
    * @throws ServiceError `unknown-app`, `app-not-configured`, `unreadable-file`; SenderError `invalid-credentials`
    */
-  async get(topic: string, environment: Environment): Promise<Sender> {
+  async get(topic: string, environment: Environment, stopped?: Sender): Promise<Sender> {
     const name = nameOf(topic, environment)
     const known = this.#slots.get(name)
-    if (known !== undefined) return known.sender
-    const app = findApp(this.#config, topic)
-    const slot: Slot = {
-      sender: openSender(this.#config, app, environment, (event) => {
-        noteEvent(slot, event)
-        this.#logEvent({ app: topic, environment, interface: interfaceOf(app, environment) }, event)
-      }),
-      open: 0,
-      holding: false,
-      error: undefined,
+    if (known !== undefined) {
+      const { sender } = await known.opened
+      if (sender !== stopped) return sender
+      this.#retire(name, known)
     }
-    this.#slots.set(name, slot)
-    try {
-      return await slot.sender
-    } catch (error) {
-      // what was wrong may be put right by the next time
-      this.#slots.delete(name)
-      throw error
-    }
+    const slot = this.#slots.get(name) ?? this.#open(findApp(this.#config, topic), environment)
+    const { sender } = await slot.opened
+    return sender
+  }
+
+  /**
+   * From now on apps are as they stand here. Senders whose servers or credentials have changed, or whose apps are gone,
+   * are closed: what was written settles, and the rest comes back to whoever sent it, for another sender.
+   * @throws ServiceError `unreadable-file`, SenderError `invalid-credentials`: about a sender in use; nothing changes
+   */
+  async reload(apps: readonly AppConfig[]): Promise<void> {
+    const config = { ...this.#config, apps }
+    const unchanged = new Set<Slot>()
+    for (const slot of this.#slots.values()) if (await isUnchanged(slot, config)) unchanged.add(slot)
+    this.#config = config
+    for (const [name, slot] of this.#slots) if (!unchanged.has(slot)) this.#retire(name, slot)
   }
 
   /** Of every app and environment that something can be sent to. */
@@ -79,11 +98,41 @@ export class Senders {
 
   /** Resolves when nothing is in flight and every connection is closed. */
   async close(): Promise<void> {
-    const closings = [...this.#slots.values()].map(async ({ sender }) => {
-      const opened = await sender.catch(() => undefined)
-      await opened?.close()
+    for (const [name, slot] of this.#slots) this.#retire(name, slot)
+    await Promise.all(this.#closings)
+  }
+
+  #open(app: AppConfig, environment: Environment): Slot {
+    const config = this.#config
+    const { topic } = app
+    const onEvent = (event: SenderEvent): void => {
+      noteEvent(slot, event)
+      this.#logEvent({ app: topic, environment, interface: interfaceOf(app, environment) }, event)
+    }
+    const opened = readSenderOptions(config, app, environment).then((options) => ({
+      sender: new Sender({ ...options, onEvent }),
+      options,
+    }))
+    const slot: Slot = { app: topic, environment, config, opened, open: 0, holding: false, error: undefined }
+    const name = nameOf(topic, environment)
+    this.#slots.set(name, slot)
+    opened.catch(() => {
+      // what was wrong may be put right by the next time
+      if (this.#slots.get(name) === slot) this.#slots.delete(name)
     })
-    await Promise.all(closings)
+    return slot
+  }
+
+  #retire(name: string, slot: Slot): void {
+    if (this.#slots.get(name) !== slot) return
+    this.#slots.delete(name)
+    const closing = slot.opened
+      .then(
+        ({ sender }) => sender.close(),
+        () => undefined,
+      )
+      .finally(() => this.#closings.delete(closing))
+    this.#closings.add(closing)
   }
 
   #logEvent(
@@ -103,6 +152,14 @@ export class Senders {
       this.#log.warn({ ...fields, ...event }, `${over}: the server broke the protocol`)
     } else this.#log.debug({ ...fields, ...event }, `${over}: event`)
   }
+}
+
+/** Whether a new sender would be opened with the same as this one. One that failed to open goes by itself. */
+async function isUnchanged({ app: topic, environment, opened }: Slot, config: SendersConfig): Promise<boolean> {
+  const known = await opened.catch(() => undefined)
+  const app = config.apps.find((candidate) => candidate.topic === topic)
+  if (known === undefined || app === undefined || interfaceForSending(app, environment) === undefined) return false
+  return isDeepStrictEqual(await readSenderOptions(config, app, environment), known.options)
 }
 
 function noteEvent(slot: Slot, event: SenderEvent): void {

@@ -1,6 +1,12 @@
 import { type Database, openDatabase } from '@lhspn/database'
 import { type DeviceStore, openDeviceStore } from '@lhspn/device-store'
-import { Dispatcher, type FeedbackCount } from '@lhspn/dispatcher'
+import {
+  type ChunkQueue,
+  Dispatcher,
+  type DispatcherEvent,
+  type FeedbackCount,
+  openBullMqQueue,
+} from '@lhspn/dispatcher'
 import type { Sender } from '@lhspn/sender'
 import type { Logger } from 'pino'
 
@@ -8,6 +14,7 @@ import { ApiKeys } from './api-keys.ts'
 import type { Environment } from './app-config.ts'
 import { findApp, openFeedback } from './apps.ts'
 import type { Config } from './config.ts'
+import { logDispatcher } from './dispatcher-log.ts'
 import { FeedbackSchedule } from './feedback-schedule.ts'
 import { migrateSchema } from './schema.ts'
 import { type SenderState, Senders } from './senders.ts'
@@ -16,10 +23,18 @@ export interface OpenServiceOptions {
   readonly log: Logger
   /** Ends the wait for a database that does not answer. */
   readonly signal?: AbortSignal | undefined
+  /**
+   * Whether pushes are planned and delivered here, beside whoever else does it. False (default): they are stored,
+   * changed and read, and wait for a process that delivers.
+   */
+  readonly dispatch?: boolean
+  /** Told what happens in the dispatcher, besides the log. It must not throw. */
+  readonly onEvent?: ((event: DispatcherEvent) => void) | undefined
 }
 
 /** An installation at work: what the programs at the edge are built on. */
 export interface Service {
+  /** Its apps are those of the last `reload`. */
   readonly config: Config
   readonly log: Logger
   readonly database: Database
@@ -40,6 +55,17 @@ export interface Service {
   readFeedback(app: string, environment: Environment, signal?: AbortSignal): Promise<FeedbackCount>
   /** From now on the feedback services are read by themselves: at once, and after each `feedback.every`. */
   startFeedback(): void
+  /**
+   * Takes over the apps of a configuration that was read again: new ones, changed credentials and servers, also where
+   * only the content of a file has changed. Everything else in it waits for the next start.
+   * @throws ServiceError `unreadable-file`, SenderError `invalid-credentials`: about a sender in use; nothing changes
+   */
+  reload(config: Config): Promise<void>
+  /**
+   * Takes no new chunk, lets what is in flight settle and gives the rest back, for others or for later; what takes longer
+   * than `server.drainTimeout` is left to its lease. Answers whether all of it settled in time. `close` drains too.
+   */
+  drain(): Promise<boolean>
   /** Whether registrations can be stored now. @throws DatabaseError */
   checkDatabase(): Promise<void>
   /** Ends in the opposite order: what is in flight settles first. */
@@ -48,11 +74,12 @@ export interface Service {
 }
 
 /**
- * Puts an installation together: database, registry, API keys, senders, dispatcher. Nothing is sent and nothing listens
- * yet. With `database.migrate = "start"` the schema is brought up to date.
- * @throws DatabaseError
+ * Puts an installation together: database, registry, API keys, senders, dispatcher. Nothing listens yet, and with
+ * `dispatch` alone something is sent. With `database.migrate = "start"` the schema is brought up to date.
+ * @throws DatabaseError; DispatcherError `redis-unreachable`, where a queue is configured and `dispatch` asked for
  */
-export async function openService(config: Config, { log, signal }: OpenServiceOptions): Promise<Service> {
+export async function openService(config: Config, options: OpenServiceOptions): Promise<Service> {
+  const { log, signal, dispatch = false } = options
   const { url, password, migrate } = config.database
   const database = await openDatabase(url, { password, signal })
   try {
@@ -60,15 +87,26 @@ export async function openService(config: Config, { log, signal }: OpenServiceOp
     const store = await openDeviceStore(database)
     const onError = (error: unknown): void => log.warn({ err: error }, 'api keys: last use not noted')
     const keys = new ApiKeys(database, { adminKey: config.adminKey, onError })
-    return new OpenService(config, log, store, keys)
+    // Whoever delivers nothing needs no turns: what it stores or resumes is found in the database.
+    const queue = dispatch ? await openQueue(config, store, log) : undefined
+    const service = new OpenService(config, options, { store, keys, queue })
+    if (dispatch) service.dispatcher.start()
+    return service
   } catch (error) {
     await database.close()
     throw error
   }
 }
 
+/** @returns undefined where the queue is in the database */
+function openQueue(config: Config, { database }: DeviceStore, log: Logger): Promise<ChunkQueue> | undefined {
+  const { url: redisUrl } = config.queue
+  if (redisUrl === undefined) return undefined
+  const onError = (error: unknown): void => log.warn({ err: error }, 'queue: Redis failed, the database stands in')
+  return openBullMqQueue({ database, redisUrl, leaseMs: config.dispatcher.leaseMs, onError })
+}
+
 class OpenService implements Service {
-  readonly config: Config
   readonly log: Logger
   readonly database: Database
   readonly store: DeviceStore
@@ -76,10 +114,20 @@ class OpenService implements Service {
   readonly dispatcher: Dispatcher
   readonly #senders: Senders
   readonly #feedback: FeedbackSchedule
+  #config: Config
+  #draining: Promise<boolean> | undefined
   #closing: Promise<void> | undefined
 
-  constructor(config: Config, log: Logger, store: DeviceStore, keys: ApiKeys) {
-    this.config = config
+  constructor(
+    config: Config,
+    { log, onEvent }: OpenServiceOptions,
+    {
+      store,
+      keys,
+      queue,
+    }: { readonly store: DeviceStore; readonly keys: ApiKeys; readonly queue: ChunkQueue | undefined },
+  ) {
+    this.#config = config
     this.log = log
     this.database = store.database
     this.store = store
@@ -87,15 +135,24 @@ class OpenService implements Service {
     this.#senders = new Senders(config, log)
     this.dispatcher = new Dispatcher({
       store,
-      senderFor: (app, environment) => this.#senders.get(app, environment),
+      senderFor: (app, environment, stopped) => this.#senders.get(app, environment, stopped),
       ...config.dispatcher,
+      ...(queue !== undefined && { queue }),
+      onEvent: (event) => {
+        logDispatcher(log, event)
+        onEvent?.(event)
+      },
     })
     this.#feedback = new FeedbackSchedule({
-      apps: config.apps,
+      apps: () => this.#config.apps,
       everyMs: config.feedback.everyMs,
       read: (app, environment, signal) => this.readFeedback(app.topic, environment, signal),
       log,
     })
+  }
+
+  get config(): Config {
+    return this.#config
   }
 
   senderFor(app: string, environment: Environment): Promise<Sender> {
@@ -116,6 +173,17 @@ class OpenService implements Service {
     this.#feedback.start()
   }
 
+  async reload({ apps }: Config): Promise<void> {
+    await this.#senders.reload(apps)
+    this.#config = { ...this.#config, apps }
+    this.log.info({ apps: apps.map(({ topic }) => topic) }, 'configuration: apps read again')
+  }
+
+  drain(): Promise<boolean> {
+    this.#draining ??= this.dispatcher.drain(this.#config.server.drainTimeoutMs)
+    return this.#draining
+  }
+
   async checkDatabase(): Promise<void> {
     // a transaction, because it waits for the lock of those who write, as a registration would
     await this.database.transaction((transaction) => transaction.query('SELECT 1 AS one'))
@@ -133,6 +201,8 @@ class OpenService implements Service {
   async #end(): Promise<void> {
     try {
       await this.#feedback.close()
+      await this.drain()
+      await this.dispatcher.close(0)
       await this.#senders.close()
       await this.keys.close()
     } finally {
