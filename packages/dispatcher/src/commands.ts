@@ -1,4 +1,4 @@
-import type { Database, Transaction } from '@lhspn/database'
+import type { Database, Session, Transaction } from '@lhspn/database'
 
 import { DispatcherError } from './errors.ts'
 import type { PausedBecause, PushEvent, PushState, Standing } from './push-state.ts'
@@ -7,6 +7,16 @@ import { findNumber, movePush } from './statements/pushes.ts'
 
 /** Notifications a second that may be asked for. */
 const MAX_RATE = 1_000_000
+
+/** What a push is to be from now on. */
+export interface PushChanges {
+  /** `running`: what is paused goes on with what it was, without what has paused it. */
+  readonly state?: 'paused' | 'running' | 'canceled' | undefined
+  /** Notifications a second; null: as fast as it goes. */
+  readonly rate?: number | null | undefined
+}
+
+type Effect = (transaction: Transaction, number: number, before: Standing) => Promise<void>
 
 /** Pauses a push; one that is paused stays as it is. @throws DispatcherError `unknown-push`, `state-conflict` */
 export async function pausePush(database: Database, id: string): Promise<number> {
@@ -37,13 +47,22 @@ export async function cancelPush(database: Database, id: string): Promise<number
  * @throws DispatcherError `unknown-push`, `state-conflict`, `invalid-push`
  */
 export async function setPushRate(database: Database, id: string, rate: number | null): Promise<number> {
-  if (rate !== null && !(Number.isInteger(rate) && rate >= 1 && rate <= MAX_RATE))
-    throw new DispatcherError('invalid-push', `A rate is a whole number from 1 to ${MAX_RATE}`, 'Correct it.', {
-      faults: [{ pointer: '/rate', detail: `Must be a whole number from 1 to ${MAX_RATE}, or null.` }],
-    })
+  checkRate(rate)
   const number = await numberOf(database, id)
-  if (!(await writeRate(database, number, rate))) throw conflict(id, 'has ended', 'has no rate any more')
+  await giveRate(database, { id, number }, rate)
   return number
+}
+
+/** All of it happens, or nothing. @throws DispatcherError `unknown-push`, `state-conflict`, `invalid-push` */
+export async function changePush(database: Database, id: string, { state, rate }: PushChanges): Promise<void> {
+  if (rate !== undefined) checkRate(rate)
+  const number = await numberOf(database, id)
+  await database.transaction(async (transaction) => {
+    if (rate !== undefined) await giveRate(transaction, { id, number }, rate)
+    if (state === undefined) return
+    const { event, effect } = CHANGES[state]
+    await move(transaction, { id, number }, event, effect)
+  })
 }
 
 /** @throws DispatcherError `unknown-push` */
@@ -65,18 +84,41 @@ async function command(
   database: Database,
   id: string,
   event: PushEvent,
-  effect: (transaction: Transaction, number: number, before: Standing) => Promise<void> = async () => undefined,
+  effect?: Effect,
 ): Promise<{ readonly number: number; readonly before: Standing }> {
   const number = await numberOf(database, id)
-  const before = await database.transaction(async (transaction) => {
-    const moved = await movePush(transaction, number, event)
-    if (moved === undefined) throw unknownPush(id)
-    if (moved.after === undefined)
-      throw conflict(id, `is ${moved.before.state}`, REFUSALS[event.kind](moved.before.state))
-    if (moved.after !== moved.before) await effect(transaction, number, moved.before)
-    return moved.before
-  })
+  const before = await database.transaction((transaction) => move(transaction, { id, number }, event, effect))
   return { number, before }
+}
+
+/** Answers where it stood. */
+async function move(
+  transaction: Transaction,
+  { id, number }: { readonly id: string; readonly number: number },
+  event: PushEvent,
+  effect: Effect = async () => undefined,
+): Promise<Standing> {
+  const moved = await movePush(transaction, number, event)
+  if (moved === undefined) throw unknownPush(id)
+  if (moved.after === undefined)
+    throw conflict(id, `is ${moved.before.state}`, REFUSALS[event.kind](moved.before.state))
+  if (moved.after !== moved.before) await effect(transaction, number, moved.before)
+  return moved.before
+}
+
+async function giveRate(
+  session: Session,
+  { id, number }: { readonly id: string; readonly number: number },
+  rate: number | null,
+): Promise<void> {
+  if (!(await writeRate(session, number, rate))) throw conflict(id, 'has ended', 'has no rate any more')
+}
+
+function checkRate(rate: number | null): void {
+  if (rate === null || (Number.isInteger(rate) && rate >= 1 && rate <= MAX_RATE)) return
+  throw new DispatcherError('invalid-push', `A rate is a whole number from 1 to ${MAX_RATE}`, 'Correct it.', {
+    faults: [{ pointer: '/rate', detail: `Must be a whole number from 1 to ${MAX_RATE}, or null.` }],
+  })
 }
 
 const REFUSALS: Record<PushEvent['kind'], (state: PushState) => string> = {
@@ -97,4 +139,10 @@ async function takeCauseAway(transaction: Transaction, number: number, { pausedB
   await forgiveLeases(transaction, number)
   if (pausedBecause === 'audience-too-large') await liftLimit(transaction, number)
   if (pausedBecause === 'environment-mismatch') await switchMismatchOff(transaction, number)
+}
+
+const CHANGES: Record<NonNullable<PushChanges['state']>, { readonly event: PushEvent; readonly effect?: Effect }> = {
+  paused: { event: { kind: 'pause', because: 'operator' } },
+  running: { event: { kind: 'resume' }, effect: takeCauseAway },
+  canceled: { event: { kind: 'cancel' }, effect: endPlanning },
 }

@@ -4,7 +4,7 @@ import type { Notification, Outcome, Sender, SendOptions } from '@lhspn/sender'
 
 import type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
 import { EmbeddedQueue } from './chunk-queue/embedded.ts'
-import { cancelPush, numberOf, pausePush, resumePush, setPushRate } from './commands.ts'
+import { cancelPush, changePush, numberOf, pausePush, type PushChanges, resumePush, setPushRate } from './commands.ts'
 import { DispatcherError } from './errors.ts'
 import type { OnEvent } from './events.ts'
 import { countMembers, members } from './members.ts'
@@ -17,7 +17,7 @@ import { listPushes, type ListOptions, type Page, readPush, readPushes, watchPus
 import { offerOf, Schedule, type ScheduleOptions } from './schedule.ts'
 import type { Planning } from './statements/plan.ts'
 import { readRunningOne } from './statements/schedule.ts'
-import { submit, type SubmitOptions } from './submit.ts'
+import { findSubmission, submit, type SubmitOptions } from './submit.ts'
 import { type SenderFor, Worker } from './worker.ts'
 
 export interface DispatcherOptions {
@@ -156,6 +156,18 @@ export class Dispatcher {
     return { push: push as StoredPush, replayed, streamed }
   }
 
+  /**
+   * What `submit` would answer again. For requests whose time has passed since: nobody may store them any more.
+   * @throws DispatcherError `idempotency-mismatch`, `invalid-push`; DatabaseError
+   */
+  async replay(request: PushRequest, options: SubmitOptions): Promise<StoredPush | undefined> {
+    const { database } = this.#options
+    const found = await findSubmission(database, request, options)
+    if (found === undefined) return undefined
+    const [push] = await readPushes(database, [found.number])
+    return push
+  }
+
   /** What would be sent, and to whom; nothing is kept. @throws DispatcherError `audience-too-large`; DatabaseError */
   preview(request: PushRequest, over: Interface): Promise<Preview> {
     return preview(this.#store, request, over, Date.now())
@@ -219,6 +231,16 @@ export class Dispatcher {
    */
   async setRate(id: string, rate: number | null): Promise<StoredPush> {
     await setPushRate(this.#options.database, id, rate)
+    await this.#offer(id)
+    return this.get(id)
+  }
+
+  /**
+   * Pauses, resumes or cancels a push and changes its rate: all of it, or nothing.
+   * @throws DispatcherError `unknown-push`, `state-conflict`, `invalid-push`; DatabaseError
+   */
+  async change(id: string, changes: PushChanges): Promise<StoredPush> {
+    await changePush(this.#options.database, id, changes)
     await this.#offer(id)
     return this.get(id)
   }

@@ -1,5 +1,6 @@
 export { type BullMqQueueOptions, openBullMqQueue } from './chunk-queue/bullmq.ts'
 export type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
+export type { PushChanges } from './commands.ts'
 export {
   Dispatcher,
   type DeliverOptions,
@@ -10,6 +11,7 @@ export {
 export { DispatcherError, type DispatcherErrorCode } from './errors.ts'
 export type { DispatcherEvent } from './events.ts'
 export { MIGRATIONS as DISPATCHER_MIGRATIONS, OWNER as DISPATCHER_OWNER } from './migrations/index.ts'
+export { kindOfReason, type SettledKind } from './outcome-code.ts'
 export { parsePushRequest, type ParsePushOptions } from './parse-push.ts'
 export type { Preview } from './preview.ts'
 export { type PausedBecause, PUSH_STATES, type PushState } from './push-state.ts'

@@ -2,7 +2,15 @@ import { ERROR_STATUSES } from '@lhspn/apns-protocol'
 import { OWN_REASONS } from '@lhspn/sender'
 import { expect, test } from 'vitest'
 
-import { codeOf, codesOf, isAboutContent, isMismatch, outcomeOfCode, type SettledKind } from './outcome-code.ts'
+import {
+  codeOf,
+  codesOf,
+  isAboutContent,
+  isMismatch,
+  kindOfReason,
+  outcomeOfCode,
+  type SettledKind,
+} from './outcome-code.ts'
 
 const codes = Array.from({ length: 256 }, (_, code) => code)
 
@@ -52,4 +60,14 @@ test('are found by kind and by reason', () => {
     'BadDeviceToken',
     'DeviceTokenNotForTopic',
   ])
+})
+
+test('a reason tells its outcome, but for names that come with several', () => {
+  for (const code of codes) {
+    const { kind, reason } = outcomeOfCode(code) ?? {}
+    if (reason === undefined) continue
+    const isAny = reason === 'Other' || reason === 'Unexplained'
+    expect(kindOfReason(reason)).toBe(isAny ? undefined : kind)
+  }
+  expect(kindOfReason('NoSuchReason')).toBeUndefined()
 })

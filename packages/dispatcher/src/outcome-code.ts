@@ -10,7 +10,7 @@ export interface CodeFacts {
 
 /*
  * An outcome as one byte of `chunk.outcomes`. These numbers are in databases: append, never change, never take one
- * again. 4 to 252 are free for reasons, 253 to 255 stand for what this version knows no number of.
+ * again. 33 to 252 are free for reasons, 253 to 255 stand for what this version knows no number of.
  */
 const CODES = {
   1: { kind: 'accepted' },
@@ -44,6 +44,7 @@ const CODES = {
   29: { kind: 'rejected', reason: 'IdleTimeout' },
   30: { kind: 'rejected', reason: 'TooManyProviderTokenUpdates' },
   31: { kind: 'unregistered', reason: 'Unexplained' },
+  32: { kind: 'rejected', reason: 'Unexplained' },
   253: { kind: 'unconfirmed', reason: 'Other' },
   254: { kind: 'unregistered', reason: 'Other' },
   255: { kind: 'rejected', reason: 'Other' },
@@ -88,6 +89,12 @@ export function codesOf(kind: SettledKind | undefined, reason: string | undefine
     .map(([code]) => Number(code))
 }
 
+/** The outcome that a reason comes with; undefined where it may come with several, or is not known. */
+export function kindOfReason(reason: string): SettledKind | undefined {
+  const [first, ...others] = Object.values<CodeFacts>(CODES).filter((facts) => facts.reason === reason)
+  return others.length === 0 ? first?.kind : undefined
+}
+
 /** Whether the device's mark `refused` is due for it, and it counts for a mismatch of environments. */
 export function isMismatch(code: number): boolean {
   return MISMATCHED.has(code)
@@ -120,7 +127,8 @@ const CONTENT_REASONS: ReadonlySet<string> = new Set([
 export function isAboutContent({ kind, reason, status = 0 }: Outcome): boolean {
   if (kind !== 'rejected' || reason === undefined) return false
   if (CONTENT_REASONS.has(reason)) return true
-  return !BY_NAME.has(nameOf(kind, reason)) && status >= 400 && status < 500 && status !== 410 && status !== 429
+  const isNamed = reason !== 'Unexplained' && BY_NAME.has(nameOf(kind, reason))
+  return !isNamed && status >= 400 && status < 500 && status !== 410 && status !== 429
 }
 
 function nameOf(kind: string, reason: string | undefined): string {

@@ -73,6 +73,19 @@ export async function submit(
   }
 }
 
+/**
+ * What the same idempotency key has stored; undefined: nothing, or there is none.
+ * @throws DispatcherError `idempotency-mismatch`, `invalid-push`; DatabaseError
+ */
+export async function findSubmission(
+  database: Database,
+  request: PushRequest,
+  options: SubmitOptions,
+): Promise<Submission | undefined> {
+  const keyed = keyedRequest(request, options)
+  return keyed === undefined ? undefined : findReplay(database, keyed)
+}
+
 /** How many devices a push addresses now; undefined for a stream. @throws DatabaseError */
 export async function countAudience(
   store: DeviceStore,

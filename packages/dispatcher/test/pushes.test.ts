@@ -619,6 +619,35 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     })
   })
 
+  test('a change of state and rate happens whole or not at all', async () => {
+    const dispatcher = dispatcherOf(await openStore(await freshUrl()))
+    const { push } = await dispatcher.submit(request({ sendAt: inFuture() }))
+    // It is not paused, so that it cannot go on: its rate stays as it was.
+    await expect(dispatcher.change(push.id, { state: 'running', rate: 7 })).rejects.toMatchObject({
+      code: 'state-conflict',
+    })
+    expect(await dispatcher.get(push.id)).toMatchObject({ state: 'scheduled', rate: null })
+    expect(await dispatcher.change(push.id, { state: 'paused', rate: 7 })).toMatchObject({ state: 'paused', rate: 7 })
+    await expect(dispatcher.change(push.id, { rate: 0 })).rejects.toMatchObject({ code: 'invalid-push' })
+    const canceled = await dispatcher.change(push.id, { state: 'canceled', rate: null })
+    expect(canceled).toMatchObject({ state: 'canceled', rate: null })
+    await expect(dispatcher.change(push.id, { rate: 1 })).rejects.toMatchObject({ code: 'state-conflict' })
+  })
+
+  test('what an idempotency key has stored is found without storing anything', async () => {
+    const dispatcher = dispatcherOf(await openStore(await freshUrl()))
+    const value = request({ sendAt: inFuture() })
+    const keyed = { idempotencyKey: 'k' }
+    expect(await dispatcher.replay(value, keyed)).toBeUndefined()
+    expect((await dispatcher.list()).data).toEqual([])
+    const { push } = await dispatcher.submit(value, keyed)
+    expect(await dispatcher.replay(value, keyed)).toEqual(push)
+    expect(await dispatcher.replay(value, {})).toBeUndefined()
+    await expect(dispatcher.replay(request({ badge: 1 }), keyed)).rejects.toMatchObject({
+      code: 'idempotency-mismatch',
+    })
+  })
+
   test('a preview tells whom it would reach and what would be sent, and keeps nothing', async () => {
     const store = await openStore(await freshUrl())
     await register(store, tokens(7))

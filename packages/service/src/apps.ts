@@ -19,6 +19,7 @@ import {
   credentialKeyOf,
   type Environment,
   ENVIRONMENT_KEYS,
+  type Interface,
   interfaceForSending,
   isPem,
   speaksToGateways,
@@ -94,8 +95,7 @@ export async function readSenderOptions(
   app: AppConfig,
   environment: Environment,
 ): Promise<SenderOptions> {
-  const over = interfaceForSending(app, environment)
-  if (over === undefined) throw notReachable(app, environment)
+  const over = sendingInterface(app, environment)
   const { quietTimeMs, assumeAccepted, proxy, ...settings } = config.sender
   const server: SenderOptions =
     over === 'gateway'
@@ -146,6 +146,16 @@ export function serverOf(
   const address = app[name] ?? (server === 'provider' ? PROVIDERS[environment] : undefined)
   if (address === undefined) throw notConfigured(app, environment, SERVER_NAMES[server], name)
   return address
+}
+
+/**
+ * Over which interface notifications of an app leave in an environment.
+ * @throws ServiceError `app-not-configured`
+ */
+export function sendingInterface(app: AppConfig, environment: Environment): Interface {
+  const over = interfaceForSending(app, environment)
+  if (over === undefined) throw notReachable(app, environment)
+  return over
 }
 
 /** The authority that an app trusts instead of the system's. @throws ServiceError `unreadable-file` */

@@ -11,7 +11,15 @@ export {
 } from './api-keys.ts'
 export { type AppDescription, describeApp, type EnvironmentDescription } from './app-description.ts'
 export { type AppConfig, ENVIRONMENTS, type Environment, type Interface, interfaceOf } from './app-config.ts'
-export { findApp, openFeedback, openSender, readCertificate, readCredentials, serverOf } from './apps.ts'
+export {
+  findApp,
+  openFeedback,
+  openSender,
+  readCertificate,
+  readCredentials,
+  sendingInterface,
+  serverOf,
+} from './apps.ts'
 export { type Config, type ConfigSources, parseConfig, type Setting } from './config.ts'
 export { chooseConfigFile, CONFIG_FILES, loadConfig } from './config-file.ts'
 export type { Check, DoctorOptions } from './doctor/check.ts'
