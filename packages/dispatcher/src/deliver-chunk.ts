@@ -117,12 +117,14 @@ class Delivery {
     for (const signal of [stop, abandon]) signal.addEventListener('abort', abort)
     if (stop.aborted || abandon.aborted) abort()
     const done = new AbortController()
+    const finish = (): void => done.abort()
+    abandon.addEventListener('abort', finish)
     const { queue, lease, leaseMs } = this.#options
     const renewing = keepLease({
       queue,
       lease,
       leaseMs,
-      signal: AbortSignal.any([done.signal, abandon]),
+      signal: done.signal,
       onRenewal: (renewal) => {
         this.#until = renewal.until
         this.#obey(renewal)
@@ -140,8 +142,9 @@ class Delivery {
       if (!(this.#ended?.error instanceof LeaseLost)) this.#failed('delivery', this.#ended?.error)
     } finally {
       this.#checkpoints.stop()
-      done.abort()
+      finish()
       await renewing
+      abandon.removeEventListener('abort', finish)
       for (const signal of [stop, abandon]) signal.removeEventListener('abort', abort)
     }
     if (this.#told > MOST_TOLD) this.#tell({ kind: 'more-not-accepted', count: this.#told - MOST_TOLD })
