@@ -6,14 +6,16 @@ import { Checkpoints, LeaseLost } from './checkpoints.ts'
 import { ChunkOutcomes, type Removal } from './chunk-outcomes.ts'
 import type { ChunkQueue, Lease, Orders } from './chunk-queue/chunk-queue.ts'
 import type { DispatcherEvent } from './events.ts'
+import { keepLease } from './keep-lease.ts'
 import { hasRefused, isMismatched, judgeRefused, markRefused } from './marks.ts'
+import { notificationId } from './notification-id.ts'
 import { type MemberNotification, openMembers } from './open-members.ts'
-import { ACCEPTED, codeOf, isAboutContent, UNSETTLED } from './outcome-code.ts'
+import { ACCEPTED, codeOf, isAboutContent, outcomeOfCode, UNSETTLED } from './outcome-code.ts'
 import { pace } from './pace.ts'
 import type { PausedBecause } from './push-state.ts'
 import { completePush } from './statements/chunk-state.ts'
 import { movePush } from './statements/pushes.ts'
-import { pauseFor, untilDone } from './until-done.ts'
+import { untilDone } from './until-done.ts'
 
 export interface DeliverChunkOptions {
   readonly database: Database
@@ -45,10 +47,8 @@ export interface Delivered {
 
 /** Part of the lease, at its end, in which nothing more is written. */
 const SAFETY = 1 / 5
-const RENEWALS = 3
 /** What was given to the sender in its slot may be written so long after: a slot of a few is shorter than its way there. */
 const SLOT_SLACK_MS = 250
-const LONGEST_RENEWAL_PAUSE_MS = 250
 /** Times that nothing but TooManyRequests may come back. */
 const MOST_WAITS = 5
 const TOO_MANY_REQUESTS = 429
@@ -117,7 +117,21 @@ class Delivery {
     for (const signal of [stop, abandon]) signal.addEventListener('abort', abort)
     if (stop.aborted || abandon.aborted) abort()
     const done = new AbortController()
-    const renewing = this.#keepLease(done.signal)
+    const finish = (): void => done.abort()
+    abandon.addEventListener('abort', finish)
+    const { queue, lease, leaseMs } = this.#options
+    const renewing = keepLease({
+      queue,
+      lease,
+      leaseMs,
+      signal: done.signal,
+      onRenewal: (renewal) => {
+        this.#until = renewal.until
+        this.#obey(renewal)
+      },
+      onLost: () => this.#end(new LeaseLost()),
+      onError: (error) => this.#failed('renewal', error),
+    })
     let end: Delivered['end'] = 'lost'
     try {
       this.#checkMismatch()
@@ -128,8 +142,9 @@ class Delivery {
       if (!(this.#ended?.error instanceof LeaseLost)) this.#failed('delivery', this.#ended?.error)
     } finally {
       this.#checkpoints.stop()
-      done.abort()
+      finish()
       await renewing
+      abandon.removeEventListener('abort', finish)
       for (const signal of [stop, abandon]) signal.removeEventListener('abort', abort)
     }
     if (this.#told > MOST_TOLD) this.#tell({ kind: 'more-not-accepted', count: this.#told - MOST_TOLD })
@@ -168,6 +183,7 @@ class Delivery {
       lease,
       outcomes: this.#outcomes,
       signal: abandon,
+      onUnwritten: (code, token) => this.#tellUnwritten(code, token),
       onError: (error) => this.#failed('registry', error),
     })
     const { slot, rate } = lease
@@ -335,28 +351,6 @@ class Delivery {
     this.#abort.abort()
   }
 
-  /** Renews the lease until `done`. */
-  async #keepLease(done: AbortSignal): Promise<void> {
-    const { queue, leaseMs, abandon } = this.#options
-    const signal = AbortSignal.any([done, abandon])
-    let pause = leaseMs / RENEWALS
-    for (;;) {
-      await pauseFor(pause, signal)
-      if (signal.aborted || this.#ended !== undefined) return
-      try {
-        const renewal = await queue.renew(this.#lease)
-        if (signal.aborted) return
-        if (renewal === undefined) return this.#end(new LeaseLost())
-        this.#until = renewal.until
-        this.#obey(renewal)
-        pause = leaseMs / RENEWALS
-      } catch (error) {
-        this.#failed('renewal', error)
-        pause = Math.min(leaseMs / RENEWALS, LONGEST_RENEWAL_PAUSE_MS)
-      }
-    }
-  }
-
   #withRetries(what: string) {
     const { database, store, abandon } = this.#options
     return { database, store, signal: abandon, onError: (error: unknown) => this.#failed(what, error) }
@@ -366,6 +360,14 @@ class Delivery {
     if (++this.#told > MOST_TOLD) return
     const { id, token } = notification
     this.#tell({ kind: 'not-accepted', id, token, outcome: kind, reason })
+  }
+
+  #tellUnwritten(code: number, token: string | undefined): void {
+    const { push } = this.#lease
+    const facts = outcomeOfCode(code)
+    if (++this.#told > MOST_TOLD || facts === undefined) return
+    const id = token === undefined ? undefined : notificationId(push, token)
+    this.#tell({ kind: 'not-accepted', id, token, outcome: facts.kind, reason: facts.reason })
   }
 
   #failed(what: string, error: unknown): void {

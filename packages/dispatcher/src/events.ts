@@ -26,8 +26,9 @@ export type DispatcherEvent =
   /** The first 100 of a chunk, this time. */
   | (OfPush & {
       readonly kind: 'not-accepted'
-      readonly id: string
-      readonly token: string
+      /** Neither is known of a device that was removed before it was sent to. */
+      readonly id: string | undefined
+      readonly token: string | undefined
       readonly outcome: OutcomeKind
       readonly reason: string | undefined
     })

@@ -23,14 +23,18 @@ export interface OpenMembersOptions {
   readonly lease: Lease
   readonly outcomes: ChunkOutcomes
   readonly signal: AbortSignal
+  /** Told of each member that is settled without being sent to; its token is known unless it is gone. */
+  readonly onUnwritten: (code: number, token: string | undefined) => void
   readonly onError: (error: unknown) => void
 }
 
 /** Members a statement, and a transaction that counts badges; on SQLite one of these takes some 10 ms. */
 const BATCH = { mysql: 1000, sqlite: 500 }
 
-/** What is sent to one of a batch: its token and badge; or the code of why nothing is. */
-type Opened = { readonly token: string; readonly badge: number | undefined } | number
+/** One of a batch: what is sent to it, or the code of why nothing is. */
+type Opened =
+  | { readonly token: string; readonly badge: number | undefined; readonly code?: undefined }
+  | { readonly token: string | undefined; readonly code: number }
 
 /**
  * Reads the members of a chunk that are not settled, as they are now, and makes notifications of them. Devices that are
@@ -62,8 +66,9 @@ export async function* openMembers(
     for (let index = start; index < end; index++) {
       if (outcomes.codeAt(index) !== UNSETTLED) continue
       const each = opened[index - start] as Opened
-      if (typeof each === 'number') {
-        outcomes.settle(index, each)
+      if (each.code !== undefined) {
+        outcomes.settle(index, each.code)
+        options.onUnwritten(each.code, each.token)
         continue
       }
       const { token, badge } = each
@@ -128,8 +133,9 @@ async function countBatch(
 }
 
 function openedOf({ push }: Lease, device: Member | undefined, badge: number | undefined): Opened {
-  if (device === undefined) return REMOVED
-  if (device.environment !== push.environment) return MOVED
-  if (device.refused) return REFUSED
-  return { token: device.token, badge: push.badge === 'increment' ? device.badge : badge }
+  if (device === undefined) return { token: undefined, code: REMOVED }
+  const { token } = device
+  if (device.environment !== push.environment) return { token, code: MOVED }
+  if (device.refused) return { token, code: REFUSED }
+  return { token, badge: push.badge === 'increment' ? device.badge : badge }
 }

@@ -327,13 +327,17 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     test('becomes chunks while it flows, each token once, however its arrays are cut', async () => {
       const store = await openStore(await freshUrl())
       const dispatcher = dispatcherOf(store, { chunkSize: 100 })
+      let goOn!: () => void
+      const looked = new Promise<void>((resolve) => (goOn = resolve))
       async function* stream() {
         yield tokens(250)
         yield []
+        await looked
         yield [...tokens(10, 245), token(0)]
       }
       const { push, streamed } = await dispatcher.submit(request({ audience: { stream: stream() } }))
       expect(push.planning).toBe(true)
+      goOn()
       await streamed
       expect((await chunksOf(store, push)).map((chunk) => chunk.length)).toEqual([100, 100, 55])
       expect((await chunksOf(store, push)).flat()).toEqual(tokens(255))

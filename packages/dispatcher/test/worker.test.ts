@@ -32,6 +32,11 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     expect(await world.reasons(push)).toEqual({ Removed: 1, Refused: 1, Moved: 1 })
     expect(await world.sums(push)).toMatchObject({ accepted: 3, rejected: 2, unregistered: 1 })
     expect(world.apple.journal.accepted).toBe(3)
+    expect(world.of('not-accepted').map(({ reason, token: each }) => [reason, each])).toEqual([
+      ['Removed', undefined],
+      ['Refused', token(2)],
+      ['Moved', token(3)],
+    ])
   })
 
   test('explicit tokens are sent to whatever the registry says; only badges look them up', async () => {
@@ -200,6 +205,27 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     expect(await world.chunks(push)).toMatchObject([{ state: 0, leases: 0, run_at: 0 }])
   })
 
+  test('a drain that takes too long gives up on what is in flight, and keeps what has settled', async () => {
+    const world = await Delivery.open(await freshUrl())
+    await world.register(numbers(10))
+    const push = await world.push({ devices: [numbers(10)] })
+    const worker = world.worker({ senderFor: () => answeringHalf() })
+    while (world.of('not-accepted').length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(await worker.drain(50)).toBe(false)
+    expect(await world.sums(push)).toMatchObject({ rejected: 5, remaining: 5, leased: 0 })
+  })
+
+  test('a push to few does not wait for the chunks of a large one', async () => {
+    const world = await Delivery.open(await freshUrl())
+    await world.register(numbers(801))
+    const large = await world.push({ devices: numbers(4).map((n) => numbers(200, n * 200)) })
+    world.worker({ senderFor: () => answeringHalf(), concurrency: 2, ahead: 0 })
+    while ((await world.sums(large)).leased < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+    const small = await world.push({ devices: [[800]] })
+    await world.until(small, 'completed')
+    expect(await world.sums(large)).toMatchObject({ leased: 2, done: 0 })
+  })
+
   test('an Apple that cannot be reached is left alone for a while, and the chunk waits as long', async () => {
     const world = await Delivery.open(await freshUrl(), { connections: [{ nth: { from: 1 }, do: 'refuse' }] })
     await world.register(numbers(10))
@@ -278,6 +304,19 @@ function answering(answer: (index: number) => Answer) {
     async *send(batches: AsyncIterable<readonly { readonly index: number }[]>) {
       for await (const batch of batches)
         yield batch.map((notification) => ({ notification, attempts: 1, ...answer(notification.index) }))
+    },
+  } as never
+}
+
+/** A sender that settles the first half of every array at once, and nothing else before it is left. */
+function answeringHalf() {
+  return {
+    async *send(batches: AsyncIterable<readonly object[]>) {
+      for await (const batch of batches) {
+        const half = batch.slice(0, Math.ceil(batch.length / 2))
+        yield half.map((notification) => ({ notification, attempts: 1, kind: 'rejected', reason: 'Unknown' }))
+        if (half.length < batch.length) await new Promise(() => undefined)
+      }
     },
   } as never
 }

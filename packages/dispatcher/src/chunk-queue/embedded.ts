@@ -31,16 +31,16 @@ export class EmbeddedQueue implements ChunkQueue {
   }
 
   async lease(wish: LeaseWish, signal: AbortSignal): Promise<Lease | undefined> {
-    const ends = AbortSignal.any([signal, this.#closing.signal])
+    const ended = (): boolean => signal.aborted || this.#closing.signal.aborted
     // What is offered while the database answers must not be missed.
-    const pause = this.#pause(ends)
+    const pause = this.#pause(signal)
     try {
-      if (ends.aborted) return undefined
+      if (ended()) return undefined
       const found = await this.#leases.leaseAny(wish)
-      if (found !== undefined || ends.aborted) return found
+      if (found !== undefined || ended()) return found
       await this.#reclaim()
       await pause.over
-      return ends.aborted ? undefined : await this.#leases.leaseAny(wish)
+      return ended() ? undefined : await this.#leases.leaseAny(wish)
     } finally {
       pause.end()
     }
@@ -61,6 +61,7 @@ export class EmbeddedQueue implements ChunkQueue {
 
   async close(): Promise<void> {
     this.#closing.abort()
+    await this.offer()
   }
 
   async #reclaim(): Promise<void> {
