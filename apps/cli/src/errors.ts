@@ -12,8 +12,10 @@ export type CommandErrorCode =
   | 'refused-credentials'
   /** An address of the configuration is taken, or not ours. */
   | 'unusable-address'
-  /** There is no such device or key. */
+  /** There is no such device, key or notification. */
   | 'not-found'
+  /** A push paused itself: what was at fault would have hit everybody. */
+  | 'push-paused'
 
 /** One thing wrong in the input. */
 export interface InputFault {

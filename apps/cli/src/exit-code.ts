@@ -17,7 +17,7 @@ export const EXIT = {
   refused: 2,
   /** Ended, but not every notification was accepted, or not every line taken. */
   notAll: 3,
-  /** There is no such app, device or key. */
+  /** There is no such app, device, push or key. */
   notFound: 4,
   /** Configuration or credentials at fault, or a failed check of the doctor. */
   configuration: 5,
@@ -51,6 +51,7 @@ const EXIT_CODES = {
   'not-found': EXIT.notFound,
   'unusable-address': EXIT.configuration,
   'refused-credentials': EXIT.configuration,
+  'push-paused': EXIT.configuration,
 
   'invalid-configuration': EXIT.configuration,
   'unreadable-file': EXIT.configuration,

@@ -24,3 +24,13 @@ test.for([
   expect([interruption.signal.aborted, interruption.exitCode]).toEqual([true, code])
   expect(() => source.emit(name, name)).toThrow(`exit ${code}`)
 })
+
+test('SIGHUP does what was asked for, and neither aborts nor ends', () => {
+  const source = new FakeProcess()
+  const interruption = new Interruption(source)
+  let times = 0
+  interruption.onHangup(() => times++)
+  source.emit('SIGHUP', 'SIGHUP')
+  source.emit('SIGHUP', 'SIGHUP')
+  expect([times, interruption.signal.aborted, interruption.exitCode]).toEqual([2, false, undefined])
+})

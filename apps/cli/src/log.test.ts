@@ -25,6 +25,7 @@ test('trouble becomes a note, each text once; all else is not told', () => {
   log.info('listening')
   for (let times = 0; times < 3; times++) log.warn({ err: new Error('the gateway is away') }, 'connection failed')
   log.warn('nothing was read')
+  log.warn({ push: 'psh_1', outcome: 'rejected' }, 'notification: not accepted')
   expect(read()).toBe('the gateway is away. Trying on.\nnothing was read. Trying on.\n')
 })
 

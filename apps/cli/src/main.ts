@@ -30,8 +30,13 @@ const COMMANDS = {
   },
   serve: {
     usage: '',
-    summary: 'the HTTP API, until a signal ends it',
+    summary: 'the HTTP API and the delivery of pushes, until a signal ends it',
     load: async () => (await import('./commands/serve.ts')).serveCommand,
+  },
+  work: {
+    usage: '',
+    summary: 'the delivery of pushes alone, on further machines',
+    load: async () => (await import('./commands/work.ts')).workCommand,
   },
   apps: {
     usage: '',
@@ -42,6 +47,11 @@ const COMMANDS = {
     usage: '[TEXT]',
     summary: 'send a notification to devices, and follow it to its end',
     load: async () => (await import('./commands/send.ts')).sendCommand,
+  },
+  pushes: {
+    usage: '',
+    summary: 'list, show, pause, resume or cancel pushes, and what became of each notification',
+    load: async () => (await import('./commands/pushes.ts')).pushesCommand,
   },
   devices: {
     usage: '',

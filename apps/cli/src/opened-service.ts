@@ -1,4 +1,4 @@
-import { type Config, type Logger, openService, type Service } from '@lhspn/service'
+import { type Config, openService, type OpenServiceOptions, type Service } from '@lhspn/service'
 
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-code.ts'
@@ -14,12 +14,12 @@ export async function withService(
   config: Config,
   context: Context,
   work: (service: Service, interruption: Interruption) => Promise<ExitCode>,
-  log: Logger = openLog(config, context),
+  options: Omit<Partial<OpenServiceOptions>, 'signal'> = {},
 ): Promise<ExitCode> {
   const interruption = context.interruption()
   const { signal } = interruption
   try {
-    const service = await openService(config, { log, signal })
+    const service = await openService(config, { log: openLog(config, context), ...options, signal })
     try {
       return await work(service, interruption)
     } finally {

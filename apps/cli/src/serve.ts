@@ -6,13 +6,15 @@ import { CommandError } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-code.ts'
 import { configOf } from './installation.ts'
 import { withService } from './opened-service.ts'
+import { reloadOnHangup } from './reloading.ts'
 
 /**
- * Serves the API and reads the feedback services, until a signal asks it to end: then no new request is taken, and those
- * under way are answered. The log goes to stderr.
- * @throws CommandError `unusable-address`; ServiceError; DatabaseError
+ * Serves the API, delivers pushes and reads the feedback services, until a signal asks it to end: then no new request and
+ * no new chunk is taken, and what is under way is finished. The log goes to stderr.
+ * @param dispatch false: pushes are stored, and left to others
+ * @throws CommandError `unusable-address`; ServiceError; DatabaseError; DispatcherError `redis-unreachable`
  */
-export async function serve(context: Context): Promise<ExitCode> {
+export async function serve(dispatch: boolean, context: Context): Promise<ExitCode> {
   const { output } = context
   const config = configOf(context)
   const log = createLogger({ ...config.log, isTerminal: output.stderrIsTerminal })
@@ -22,17 +24,18 @@ export async function serve(context: Context): Promise<ExitCode> {
     async (service, interruption) => {
       const server = await listen(service)
       service.startFeedback()
+      reloadOnHangup(service, interruption, context)
       const api = server.url + config.server.basePath
       await (output.json
         ? output.printJson({ url: api, opsUrl: server.opsUrl })
         : output.print(`API     ${api}`, `health  ${server.opsUrl}/readyz`))
       output.note('Ctrl-C drains and ends it.')
       await interruption.ended()
-      output.note('Draining: requests under way are answered first. Once more ends at once.')
-      await server.close()
+      output.note('Draining: what is under way is finished first. Once more ends at once.')
+      await Promise.all([server.close(), service.drain()])
       return EXIT.done
     },
-    log,
+    { log, dispatch },
   )
 }
 
