@@ -92,6 +92,8 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
   retired = false
   /** Whether any answer came on it. */
   useful = false
+  /** When the last one did. */
+  answeredAt = -Infinity
   blocked = false
   lastWords: Uint8Array | undefined
   /** When something last came, or the connection opened. */
@@ -291,6 +293,7 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
 
   #answered(slot: number, status: number, body: Uint8Array, retryAfter: string | undefined): void {
     this.useful = true
+    this.answeredAt = this.#now
     this.#useless = 0
     this.#listener.answered(this, slot, status, body, retryAfter)
   }

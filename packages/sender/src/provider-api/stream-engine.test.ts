@@ -301,6 +301,49 @@ describe('silence', () => {
     expect([told(world), world.writes.get(0)]).toEqual(['0 accepted', 1])
   })
 
+  test('a server that answers nothing but PINGs: nothing is reached, within minutes', () => {
+    const world = new ProviderWorld({ connectionsPerSecond: 4 })
+    const call = world.send(numbers(100))
+    const waited = wait(
+      world,
+      () => {
+        for (const pipe of world.pipes) {
+          world.open(pipe, 1000)
+          world.deliver(pipe, Infinity)
+          pong(world, pipe)
+        }
+        return world.finished
+      },
+      100,
+    )
+    expect(waited).toBeLessThanOrEqual(5 * MINUTE)
+    expect([counts(world), errorOf(call)]).toEqual([
+      { 'unconfirmed NoAnswer': 10, 'unsent Unreachable': 90 },
+      'unreachable',
+    ])
+  })
+
+  test('one that stops answering anything but PINGs is left after the time for an answer', () => {
+    const world = provenWorld({}, 10)
+    const mute = only(world)
+    world.send(numbers(100))
+    wait(
+      world,
+      () => {
+        pong(world, mute)
+        for (const pipe of world.pipes) {
+          if (pipe === mute) continue
+          world.open(pipe, 1000)
+          answerAll(world, pipe, OK)
+        }
+        return world.finished
+      },
+      100,
+    )
+    expect(counts(world)).toEqual({ accepted: 90, 'unconfirmed NoAnswer': 10 })
+    expect(world.pipes).not.toContain(mute)
+  })
+
   test('a single silent stream among others that are answered costs nothing else', () => {
     const world = provenWorld({}, 10)
     const pipe = only(world)

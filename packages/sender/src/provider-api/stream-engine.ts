@@ -389,8 +389,11 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   #timeOutStreams(link: Link, now: number): void {
     const part: Returned[] = []
     for (let slot = link.streams.oldest(); slot !== -1; slot = link.streams.oldest()) {
-      if (link.streams.writtenAt(slot) + this.#options.requestTimeoutMs > now) break
+      const writtenAt = link.streams.writtenAt(slot)
+      if (writtenAt + this.#options.requestTimeoutMs > now) break
       if (link.completeAnswer(slot)) continue
+      // Whatever else it says, it answers nothing any more.
+      if (link.answeredAt <= writtenAt) link.retired = true
       part.push(this.#returned(link, slot))
       link.cancel(slot)
     }
