@@ -374,6 +374,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
       return this.#lost(link, 'NoAnswer', nothingReached('APNs allows no streams on a connection'))
     }
     this.#timeOutStreams(link, now)
+    if (link.streams.size === 0 && link.retired) return this.#close(link)
     const oldest = link.streams.oldest()
     const since = oldest === -1 ? link.heardAt : Math.max(link.heardAt, link.streams.writtenAt(oldest))
     const patience = oldest !== -1 ? requestTimeoutMs / 4 : this.#intake.hasWork ? TRUST_MS : IDLE_PING_MS
