@@ -138,3 +138,10 @@ test('an app without credentials can neither send nor preview: exit 5', async ()
     expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('teamId') })
   }
 })
+
+test('the feedback service is the gateway’s: exit 2 for an environment on the provider API', async () => {
+  const { config, simulator } = await simulatedInstallation()
+  const ended = await lhspn(['--config', config, 'feedback'])
+  expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('sending removes the devices') })
+  expect(simulator.journal.feedbackReads).toBe(0)
+})
