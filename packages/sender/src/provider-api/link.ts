@@ -236,7 +236,8 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
       case SETTING.INITIAL_WINDOW_SIZE:
         if (value > MOST_WINDOW_BYTES)
           throw violation(HTTP2_ERROR.FLOW_CONTROL_ERROR, 'its initial window is too large')
-        this.#unsent.shift(value - this.#initialWindow)
+        if (this.#unsent.shift(value - this.#initialWindow) > MOST_WINDOW_BYTES)
+          throw violation(HTTP2_ERROR.FLOW_CONTROL_ERROR, 'its initial window makes that of a stream too large')
         this.#initialWindow = value
         break
       case SETTING.MAX_FRAME_SIZE:
