@@ -1,5 +1,5 @@
 import type { Push } from '@lhspn/dispatcher'
-import type { Outcome } from '@lhspn/sender'
+import type { Outcome, OwnReason } from '@lhspn/sender'
 import type { Service } from '@lhspn/service'
 
 import { confirmCount, mayAsk } from '../confirmation.ts'
@@ -128,7 +128,7 @@ class Sending {
   /** The sender takes no array that comes after a call has ended; its notifications are unsent like the others. */
   #settleRest(fault: unknown): readonly Outcome[] {
     const { content } = this.#push
-    const reason = fault === undefined ? 'Aborted' : isUnreachableGateway(fault) ? 'Unreachable' : 'Stopped'
+    const reason = fault === undefined ? 'Aborted' : (UNSENT_BY[senderCodeOf(fault)] ?? 'Stopped')
     const outcomes = this.#source
       .rest(this.#tally.settled)
       .map((token) => ({ notification: { token, content }, kind: 'unsent', reason, attempts: 0 }) as const)
@@ -194,7 +194,10 @@ function isTooLarge(fault: unknown): boolean {
   return fault instanceof Error && 'code' in fault && fault.code === 'audience-too-large'
 }
 
+/** Why what was not taken any more is unsent, by the code of the sender's error; all others stopped it. */
+const UNSENT_BY: Readonly<Record<string, OwnReason>> = { unreachable: 'Unreachable', unavailable: 'RetryLater' }
+
 /** The database may be unreachable too, by the same code. */
-function isUnreachableGateway(fault: unknown): boolean {
-  return fault instanceof Error && fault.name === 'SenderError' && 'code' in fault && fault.code === 'unreachable'
+function senderCodeOf(fault: unknown): string {
+  return fault instanceof Error && fault.name === 'SenderError' && 'code' in fault ? String(fault.code) : ''
 }
