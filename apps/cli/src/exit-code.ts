@@ -21,7 +21,7 @@ export const EXIT = {
   notFound: 4,
   /** Configuration or credentials at fault, or a failed check of the doctor. */
   configuration: 5,
-  /** The database, the gateway or the feedback service cannot be reached. */
+  /** The database, APNs or the gateway cannot be reached. */
   unreachable: 6,
   /** Cut short by SIGINT. */
   interrupted: 130,

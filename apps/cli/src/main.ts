@@ -40,7 +40,7 @@ const COMMANDS = {
   },
   apps: {
     usage: '',
-    summary: 'list the apps, or add one',
+    summary: 'list the apps, or add one with its key or certificate',
     load: async () => (await import('./commands/apps.ts')).appsCommand,
   },
   send: {
@@ -75,12 +75,12 @@ const COMMANDS = {
   },
   explain: {
     usage: '<THING>',
-    summary: 'a gateway status or a reason: what, why, what to do',
+    summary: 'a reason, or a status of the gateway: what, why, what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,
   },
   simulator: {
     usage: '',
-    summary: 'run the scriptable gateway and feedback service',
+    summary: 'run the scriptable provider API, gateway and feedback service',
     load: async () => (await import('./commands/simulator.ts')).simulatorCommand,
   },
   config: {
@@ -111,7 +111,7 @@ function createProgram() {
   showExamples(program, [
     ['lhspn demo', 'see it work, without an account'],
     ['lhspn send --to $TOKEN "Hello"', 'one notification'],
-    ['lhspn explain InvalidToken', 'what a reason means, and what to do'],
+    ['lhspn explain BadDeviceToken', 'what a reason means, and what to do'],
   ])
   return program
 }

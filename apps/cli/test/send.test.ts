@@ -68,6 +68,7 @@ test('--json: an object for each notification that was not accepted, then the su
       counts: { planned: 2, accepted: 1, rejected: 1, unregistered: 0, unconfirmed: 0, unsent: 0 },
       reasons: { InvalidToken: 1 },
       refusedDevices: 0,
+      removedDevices: 0,
       perSecond: expect.any(Number),
     },
   ])

@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 
-import { SETTING } from '@lhspn/apns-protocol/http2'
+import { HTTP2_ERROR, SETTING } from '@lhspn/apns-protocol/http2'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 
 import { expectNoLeftovers, numbered, type Numbered, outcomesOf, range, tally } from './delivery.ts'
 import { openProviderSender } from './provider-delivery.ts'
-import type { HeaderShape } from './raw-frames.ts'
+import { type HeaderShape, make } from './raw-frames.ts'
 import { openRawServer, type RawConnection } from './raw-http2-server.ts'
 
 afterAll(expectNoLeftovers)
@@ -133,6 +133,22 @@ test('a window that the server takes back leaves a debt, which is paid before an
   const sent = Array.from({ length: 5 }, (_, number) => sized(number, 1000))
   expect(tally(await outcomesOf(sender.send([sent])))).toEqual({ accepted: 5 })
   expect(server.complaints).toEqual([])
+})
+
+test('a window that only becomes too large by the initial one ends the connection', async (context) => {
+  const settings = [[INITIAL_WINDOW_SIZE, 0]] as const
+  const server = await openRawServer(context, (nth) => ({
+    settings,
+    widenTo: nth === 1 ? 0 : 5000,
+    headers: (connection, stream) => {
+      const tooMuch = [make.windowUpdate(stream, 2 ** 31 - 1), make.settings([[INITIAL_WINDOW_SIZE, 1]])]
+      if (nth === 1) connection.write(Buffer.concat(tooMuch))
+    },
+  }))
+  const { sender } = await openProviderSender(context, server.address)
+  expect(tally(await outcomesOf(sender.send([range(0, 5)])))).toEqual({ accepted: 4, 'unconfirmed ConnectionLost': 1 })
+  await server.until(({ connections }) => connections.some(({ closed }) => closed))
+  expect(server.connections[0]?.goaways).toEqual([HTTP2_ERROR.FLOW_CONTROL_ERROR])
 })
 
 test('a table of headers that the server makes smaller, again and again', async (context) => {

@@ -2,7 +2,7 @@ import { Command } from '@commander-js/extra-typings'
 import type { FeedbackTuple } from '@lhspn/apns-protocol'
 
 import type { Context, Run } from '../context.ts'
-import { type InputFault, refuseFaults } from '../errors.ts'
+import { CommandError, type InputFault, refuseFaults } from '../errors.ts'
 import { EXIT, type ExitCode, exitCodeOf } from '../exit-code.ts'
 import { showExamples } from '../help.ts'
 import { formatCount, type Output } from '../output.ts'
@@ -29,7 +29,7 @@ interface FeedbackFlags {
 }
 
 async function readAll(flags: FeedbackFlags, context: Context): Promise<ExitCode> {
-  const [{ openFeedback, serverOf }, { readEnvironment, scopeOf }, { withService }] = await Promise.all([
+  const [{ interfaceOf, openFeedback, serverOf }, { readEnvironment, scopeOf }, { withService }] = await Promise.all([
     import('@lhspn/service'),
     import('../installation.ts'),
     import('../opened-service.ts'),
@@ -42,6 +42,11 @@ async function readAll(flags: FeedbackFlags, context: Context): Promise<ExitCode
   }
   refuseFaults(faults, 'Nothing was read')
   const { config, app } = scopeOf(context, flags.app, environment)
+  if (interfaceOf(app, environment) === 'provider-api') {
+    const message = `${app.topic} is on the provider API in ${environment}, which has no feedback service`
+    const remedy = 'Nothing needs to be read there: sending removes the devices from which the app is gone.'
+    throw new CommandError('invalid-input', message, remedy)
+  }
   serverOf(app, environment, 'feedback')
   const { output } = context
   return withService(config, context, async ({ dispatcher }, interruption) => {

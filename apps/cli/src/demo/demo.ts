@@ -10,8 +10,9 @@ import { EXIT, type ExitCode } from '../exit-code.ts'
 import { withService } from '../opened-service.ts'
 import { listen } from '../serve.ts'
 import { type SimulatedInstallation, writeInstallation } from '../simulated-installation.ts'
-import { makeDevices } from './plan.ts'
-import { DemoSteps } from './steps.ts'
+import { Stage } from './stage.ts'
+import { invite } from './stay.ts'
+import { playSteps } from './steps.ts'
 
 const SEED = 20_240_614
 /** Long before this everything is over, or something hangs: then the figures say so. */
@@ -63,11 +64,12 @@ async function play(
   const interruption = context.interruption()
   const server = await listen(service)
   try {
-    const steps = new DemoSteps(makeDevices(SEED), service, server, simulator, installation, context)
-    await steps.run(AbortSignal.any([interruption.signal, AbortSignal.timeout(LIMIT_MS)]))
+    const signal = AbortSignal.any([interruption.signal, AbortSignal.timeout(LIMIT_MS)])
+    const stage = new Stage({ service, server, simulator, installation, context, signal })
+    await playSteps(stage, SEED)
     if (interruption.exitCode !== undefined) return interruption.exitCode
     if (context.unattended) return EXIT.done
-    await steps.stay()
+    await invite(stage)
     await interruption.ended()
     return EXIT.done
   } finally {

@@ -1,71 +1,106 @@
-import type { Journal } from '@lhspn/apns-simulator'
+import { type Journal, parseScript } from '@lhspn/apns-simulator'
 import type { Outcome } from '@lhspn/sender'
 import { expect, test } from 'vitest'
 
-import { countFigures, journalFromNow } from './figures.ts'
-import { makeDevices, planGone, planRefusals, planTrouble, scriptOf } from './plan.ts'
+import { countFigures, type PushJournal, watchJournal } from './figures.ts'
+import {
+  INCIDENTS,
+  makeDevices,
+  planGatewayTrouble,
+  planGone,
+  planRefusals,
+  planTrouble,
+  type PushPlan,
+  REJECTED_AS,
+  scriptOf,
+} from './plan.ts'
 
-const devices = makeDevices(1)
-const plan = planTrouble(devices.map(({ token }) => token))
+const devices = makeDevices(1, 1000)
+const tokens = devices.map(({ token }) => token)
 const content = { payload: { aps: { alert: 'Hello' } } }
-const [shutdown, transient, cut] = [plan.shutdown ?? '', plan.transient ?? '', plan.cut ?? '']
+const PLANS = { refusals: planRefusals(tokens), trouble: planTrouble(tokens), gateway: planGatewayTrouble(tokens) }
 
-/** What a true sender tells, and how often the gateway took each token. */
-function trueRun(): { outcomes: Outcome[]; taken: Map<string, number> } {
-  const cutAt = plan.tokens.indexOf(cut)
+/** What a true sender tells, how often the simulator took each token, and what it answered. */
+interface Run {
+  readonly outcomes: Outcome[]
+  readonly taken: Map<string, number>
+  readonly answers: Record<string, number>
+  violations: number
+}
+
+function trueRun(plan: PushPlan): Run {
+  const { over, rejected, gone, incidents } = plan
+  const cutAt = plan.tokens.indexOf(incidents.get('cut') ?? 'none')
+  const attemptsOf = new Map([...incidents].map(([kind, token]) => [token, INCIDENTS[kind].attempts]))
   const taken = new Map<string, number>()
   const outcomes = plan.tokens.map((token, at): Outcome => {
     const notification = { token, content }
-    if (plan.rejected.has(token))
-      return { notification, kind: 'rejected', reason: 'InvalidToken', status: 8, attempts: 1 }
-    if (at < cutAt) taken.set(token, 1)
-    if (at >= cutAt - 10) return { notification, kind: 'unconfirmed', reason: 'ConnectionLost', attempts: 1 }
-    return { notification, kind: 'accepted', attempts: token === transient ? 2 : 1 }
+    const attempts = attemptsOf.get(token) ?? 1
+    if (rejected.has(token)) return { notification, kind: 'rejected', reason: REJECTED_AS[over], attempts }
+    if (gone.has(token)) return { notification, kind: 'unregistered', reason: 'Unregistered', since: 1, attempts }
+    if (cutAt < 0 || at < cutAt) taken.set(token, 1)
+    if (cutAt >= 0 && at >= cutAt - 10) return { notification, kind: 'unconfirmed', reason: 'ConnectionLost', attempts }
+    return { notification, kind: 'accepted', attempts }
   })
-  return { outcomes, taken }
+  const says = [...incidents.keys()].map((kind) => ({ says: undefined, ...INCIDENTS[kind] }).says)
+  const answers = {
+    [REJECTED_AS[over]]: rejected.size,
+    ...(gone.size > 0 && { Unregistered: gone.size }),
+    ...Object.fromEntries(says.flatMap((reason) => (reason === undefined ? [] : [[reason, 1]]))),
+    // barriers
+    ...(over === 'gateway' && { MissingDeviceToken: 3 }),
+  }
+  return { outcomes, taken, answers, violations: 0 }
 }
 
-function outcomeOf(at: number, kind: Outcome['kind']): Outcome {
-  return { notification: { token: plan.tokens[at] ?? '', content }, kind, attempts: 1 }
-}
-
-function wrongIn({ outcomes, taken }: ReturnType<typeof trueRun>, answers = { 1: 1, 8: 1, 10: 1 }): readonly string[] {
-  const journal = {
+function wrongIn(plan: PushPlan, { outcomes, taken, answers, violations }: Run): readonly string[] {
+  const journal: PushJournal = {
     accepted: [...taken.values()].reduce((sum, times) => sum + times, 0),
+    discarded: 7,
     connections: 1,
-    acceptedTimes: (token: string) => taken.get(token) ?? 0,
-    counts: () => ({ accepted: taken.size, rejected: 2, discarded: 0, barrier: 1 }),
-    answers: () => new Map(Object.entries(answers).map(([status, count]) => [Number(status), count])),
+    violations,
+    answers,
+    acceptedTimes: (token) => taken.get(token) ?? 0,
   }
   return countFigures(plan, outcomes, journal).wrong
 }
 
-test('a true run has no wrong figure', () => expect(wrongIn(trueRun())).toEqual([]))
+function outcomeOf(at: number, kind: Outcome['kind']): Outcome {
+  return { notification: { token: tokens[at] ?? '', content }, kind, attempts: 1 }
+}
 
-test('no figure is wrong where the one that goes again is in flight at the cut, taken or not', () => {
+test.for(Object.entries(PLANS))('a true run has no wrong figure: %s', ([, plan]) => {
+  expect(wrongIn(plan, trueRun(plan))).toEqual([])
+})
+
+test('no figure is wrong where the one that goes again over the gateway is in flight at the cut, taken or not', () => {
+  const plan = PLANS.gateway
+  const at = tokens.indexOf(plan.incidents.get('processingError') ?? '')
   for (const isTaken of [true, false]) {
-    const run = trueRun()
-    const again = {
-      ...outcomeOf(plan.tokens.indexOf(transient), 'unconfirmed'),
-      reason: 'ConnectionLost',
-      attempts: 2,
-    } as const
-    run.outcomes[plan.tokens.indexOf(transient)] = again
-    if (!isTaken) run.taken.delete(transient)
-    expect(wrongIn(run)).toEqual([])
+    const run = trueRun(plan)
+    run.outcomes[at] = { ...outcomeOf(at, 'unconfirmed'), reason: 'ConnectionLost', attempts: 2 }
+    if (!isTaken) run.taken.delete(tokens[at] ?? '')
+    expect(wrongIn(plan, run)).toEqual([])
   }
 })
 
-test('the same seed makes the same devices, and each plan meets nobody twice', () => {
-  expect(makeDevices(1)).toEqual(devices)
-  expect(makeDevices(2)[0]).not.toEqual(devices[0])
-  expect(new Set([...plan.rejected, shutdown, transient, cut]).size).toBe(4)
-  expect(planRefusals(plan.tokens).rejected.size).toBe(6)
-  expect(new Set(planGone(plan.tokens)).size).toBe(12)
-  expect(scriptOf(plan).rules).toHaveLength(4)
+test('the same seed makes the same devices, no plan meets anybody twice, and the simulator can play each', () => {
+  expect(makeDevices(1, 1000)).toEqual(devices)
+  expect(makeDevices(2, 1)[0]).not.toEqual(devices[0])
+  for (const plan of Object.values(PLANS)) {
+    const met = [...plan.rejected, ...plan.gone, ...plan.incidents.values()]
+    expect(new Set(met).size).toBe(met.length)
+    const { rules, provider } = parseScript(scriptOf(plan, 1))
+    expect(rules ?? provider?.rules).toHaveLength(met.length)
+  }
+  expect(PLANS.refusals.rejected.size).toBe(6)
+  expect(new Set(planGone(tokens)).size).toBe(18)
 })
 
-test.for<[lie: string, tell: (run: ReturnType<typeof trueRun>) => void, figure: RegExp]>([
+const shutdown = PLANS.gateway.incidents.get('shutdown') ?? ''
+const refused = [...PLANS.gateway.rejected][0] ?? ''
+
+test.for<[lie: string, tell: (run: Run) => unknown, figure: RegExp]>([
   ['one is lost', ({ outcomes }) => outcomes.pop(), /^outcomes: counted 999, must be 1000$/],
   [
     'one comes out twice',
@@ -80,7 +115,7 @@ test.for<[lie: string, tell: (run: ReturnType<typeof trueRun>) => void, figure: 
   ['one was taken twice', ({ taken }) => taken.set(shutdown, 2), /^notifications taken twice: counted 1, must be 0$/],
   [
     'a rejected one was taken',
-    ({ taken }) => taken.set([...plan.rejected][0] ?? '', 1),
+    ({ taken }) => taken.set(refused, 1),
     /^notifications that the simulator took: counted 970, must be 969$/,
   ],
   [
@@ -89,44 +124,59 @@ test.for<[lie: string, tell: (run: ReturnType<typeof trueRun>) => void, figure: 
     /^rejected notifications: counted 0, must be 1$/,
   ],
   ['one is unsent', ({ outcomes }) => (outcomes[1] = outcomeOf(1, 'unsent')), /^unsent notifications: counted 1/],
+  ['a scripted answer was not given', ({ answers }) => delete answers['Shutdown'], /^answers with Shutdown: counted 0/],
+  ['another one was', ({ answers }) => (answers['ProtocolError'] = 1), /^answers with ProtocolError: counted 1/],
+  ['a request was not in order', (run) => (run.violations = 1), /^requests that were not in order: counted 1/],
 ])('a figure is wrong where %s', ([, tell, figure]) => {
-  const run = trueRun()
+  const run = trueRun(PLANS.gateway)
   tell(run)
-  expect(wrongIn(run)).toContainEqual(expect.stringMatching(figure))
+  expect(wrongIn(PLANS.gateway, run)).toContainEqual(expect.stringMatching(figure))
 })
 
-test('a figure is wrong where a scripted answer was not given', () => {
-  expect(wrongIn(trueRun(), { 1: 1, 8: 1, 10: 0 })).toEqual(['answers with status 10: counted 0, must be 1'])
+test('a figure is wrong where one whose app is gone is not told as that', () => {
+  const plan = PLANS.refusals
+  const run = trueRun(plan)
+  const at = tokens.indexOf([...plan.gone][0] ?? '')
+  run.outcomes[at] = outcomeOf(at, 'rejected')
+  expect(wrongIn(plan, run)).toEqual([
+    'rejected notifications: counted 7, must be 6',
+    'unregistered notifications: counted 17, must be 18',
+    'tokens that were to be unregistered: counted 17, must be 18',
+  ])
 })
 
-test('a push without trouble must leave nothing unconfirmed', () => {
-  const quiet = planRefusals(plan.tokens)
-  const outcomes = plan.tokens.map((_, at) => outcomeOf(at, at === 3 ? 'unconfirmed' : 'accepted'))
-  const journal = {
-    accepted: 1000,
-    connections: 1,
-    acceptedTimes: () => 1,
-    counts: () => ({ accepted: 1000, rejected: 0, discarded: 0, barrier: 0 }),
-    answers: () => new Map<number, number>(),
-  }
-  expect(countFigures(quiet, outcomes, journal).wrong).toContain('unconfirmed notifications: counted 1, must be 0')
+test('a figure is wrong where one was written again that counts as written once', () => {
+  const run = trueRun(PLANS.trouble)
+  const at = tokens.indexOf(PLANS.trouble.incidents.get('goaway') ?? '')
+  run.outcomes[at] = { ...outcomeOf(at, 'accepted'), attempts: 2 }
+  expect(wrongIn(PLANS.trouble, run)).toEqual([
+    'attempts of the notification that met the GOAWAY: counted 2, must be 1',
+  ])
 })
 
-test('a journal from now on does not see what was before', () => {
+test('a push without a cut must leave nothing unconfirmed', () => {
+  const run = trueRun(PLANS.trouble)
+  run.outcomes[3] = outcomeOf(3, 'unconfirmed')
+  expect(wrongIn(PLANS.trouble, run)).toEqual(['unconfirmed notifications: counted 1, must be 0'])
+})
+
+test('what is watched does not show what was before', () => {
   const taken = new Map([['aa', 2]])
   const journal = {
     accepted: 2,
     connections: 3,
     acceptedTimes: (token: string) => taken.get(token) ?? 0,
     acceptedTokens: () => taken.keys(),
-    counts: () => ({ accepted: journal.accepted, rejected: 1, discarded: 5, barrier: 1 }),
+    counts: () => ({ accepted: journal.accepted, rejected: 1, discarded: 5 + journal.accepted, barrier: 1 }),
+    violations: () => [{}],
     answers: () => new Map([[8, journal.accepted]]),
+    refusals: () => new Map([['BadTopic', 1]]),
   }
-  const later = journalFromNow(journal as unknown as Journal)
-  expect([later.accepted, later.connections, later.acceptedTimes('aa')]).toEqual([0, 0, 0])
+  const look = watchJournal(journal as unknown as Journal)
+  expect(look()).toMatchObject({ accepted: 0, connections: 0, discarded: 0, violations: 0, answers: {} })
   journal.accepted++
   taken.set('aa', 3).set('bb', 1)
+  const later = look()
   expect([later.accepted, later.acceptedTimes('aa'), later.acceptedTimes('bb')]).toEqual([1, 1, 1])
-  expect(later.counts()).toEqual({ accepted: 1, rejected: 0, discarded: 0, barrier: 0 })
-  expect(later.answers()).toEqual(new Map([[8, 1]]))
+  expect([later.discarded, later.answers]).toEqual([1, { InvalidToken: 1 }])
 })

@@ -1,14 +1,16 @@
+import { ERROR_STATUSES, isErrorStatus } from '@lhspn/apns-protocol'
 import type { Journal } from '@lhspn/apns-simulator'
 import type { Outcome } from '@lhspn/sender'
 
 import { CommandError } from '../errors.ts'
-import type { PushPlan } from './plan.ts'
+import { INCIDENTS, type IncidentKind, type PushPlan, REJECTED_AS } from './plan.ts'
 
-/** Counted on our side, by outcome, and on the simulator's, by what it took. */
+/** Counted on our side, by outcome, and on the simulator's, by what it took and answered. */
 export interface Figures {
   readonly sent: number
   readonly accepted: number
   readonly rejected: number
+  readonly unregistered: number
   readonly unconfirmed: number
   readonly unsent: number
   /** Notifications that the simulator took. */
@@ -17,121 +19,148 @@ export interface Figures {
   readonly acceptedTakenOnce: number
   /** Of those that we call unconfirmed, how many it took. */
   readonly unconfirmedTaken: number
-  /** Error responses that it wrote, by status. */
+  /** Errors that it answered, by reason. */
   readonly answers: Readonly<Record<string, number>>
-  /** What it threw away after an answer, and what was lost with the cut. */
+  /** What it threw away or lost on purpose. */
   readonly discarded: number
   /** Connections that reached it. */
   readonly connections: number
+  /** What it found wrong with requests beside what was scripted. */
+  readonly violations: number
   /** Every figure that is not as it must be, in words; empty if all are. */
   readonly wrong: readonly string[]
 }
 
 /** What the simulator saw of one push. */
-export type PushJournal = Pick<Journal, 'accepted' | 'connections' | 'acceptedTimes' | 'counts' | 'answers'>
-
-/** What a journal sees from now on. */
-export function journalFromNow(journal: Journal): PushJournal {
-  const { accepted, connections } = journal
-  const times = new Map([...journal.acceptedTokens()].map((token) => [token, journal.acceptedTimes(token)]))
-  const counts = { ...journal.counts() }
-  const answers = new Map(journal.answers())
-  return {
-    get accepted() {
-      return journal.accepted - accepted
-    },
-    get connections() {
-      return journal.connections - connections
-    },
-    acceptedTimes: (token) => journal.acceptedTimes(token) - (times.get(token) ?? 0),
-    counts: () => {
-      const now = journal.counts()
-      return {
-        accepted: now.accepted - counts.accepted,
-        rejected: now.rejected - counts.rejected,
-        discarded: now.discarded - counts.discarded,
-        barrier: now.barrier - counts.barrier,
-      }
-    },
-    answers: () =>
-      new Map([...journal.answers()].map(([status, count]) => [status, count - (answers.get(status) ?? 0)])),
-  }
+export interface PushJournal {
+  readonly accepted: number
+  readonly discarded: number
+  readonly connections: number
+  readonly violations: number
+  /** Errors that it answered, by reason. */
+  readonly answers: Readonly<Record<string, number>>
+  acceptedTimes(token: string): number
 }
 
-/** Counts, and checks each figure against the plan. They hold for every timing: only how many are unconfirmed is free. */
+/** Looks at a journal now; what it answers looks again, and sees what came since. */
+export function watchJournal(journal: Journal): () => PushJournal {
+  const { accepted, connections } = journal
+  const times = new Map([...journal.acceptedTokens()].map((token) => [token, journal.acceptedTimes(token)]))
+  const { discarded } = journal.counts()
+  const violations = journal.violations().length
+  const answers = answersOf(journal)
+  return () => ({
+    accepted: journal.accepted - accepted,
+    discarded: journal.counts().discarded - discarded,
+    connections: journal.connections - connections,
+    violations: journal.violations().length - violations,
+    answers: Object.fromEntries(
+      [...answersOf(journal)]
+        .map(([reason, count]) => [reason, count - (answers.get(reason) ?? 0)] as const)
+        .filter(([, count]) => count > 0),
+    ),
+    acceptedTimes: (token) => journal.acceptedTimes(token) - (times.get(token) ?? 0),
+  })
+}
+
+/** Of both interfaces: a push goes over one of them. */
+function answersOf(journal: Journal): Map<string, number> {
+  const answers = new Map(journal.refusals())
+  for (const [status, count] of journal.answers()) {
+    const reason = isErrorStatus(status) ? ERROR_STATUSES[status].name : String(status)
+    answers.set(reason, (answers.get(reason) ?? 0) + count)
+  }
+  return answers
+}
+
+/** Counts, and checks each figure against the plan. They hold for every timing: only how many are unconfirmed at a cut is free. */
 export function countFigures(plan: PushPlan, outcomes: readonly Outcome[], journal: PushJournal): Figures {
   const byToken = new Map(outcomes.map((outcome) => [outcome.notification.token, outcome]))
   const ofKind = (kind: Outcome['kind']): string[] =>
     outcomes.filter((outcome) => outcome.kind === kind).map(({ notification }) => notification.token)
   const accepted = ofKind('accepted')
-  const rejected = ofKind('rejected')
   const unconfirmed = ofKind('unconfirmed')
   const figures = {
     sent: outcomes.length,
     accepted: accepted.length,
-    rejected: rejected.length,
+    rejected: ofKind('rejected').length,
+    unregistered: ofKind('unregistered').length,
     unconfirmed: unconfirmed.length,
     unsent: ofKind('unsent').length,
     taken: journal.accepted,
     acceptedTakenOnce: accepted.filter((token) => journal.acceptedTimes(token) === 1).length,
     unconfirmedTaken: unconfirmed.filter((token) => journal.acceptedTimes(token) === 1).length,
-    answers: Object.fromEntries(journal.answers()),
-    discarded: journal.counts().discarded,
+    answers: journal.answers,
+    discarded: journal.discarded,
     connections: journal.connections,
+    violations: journal.violations,
   }
-  const { tokens, rejected: planned } = plan
+  const { tokens } = plan
   const wrong = [
     must(outcomes.length, tokens.length, 'outcomes'),
     must(tokens.filter((token) => byToken.has(token)).length, tokens.length, 'notifications with an outcome'),
     must(figures.acceptedTakenOnce, figures.accepted, 'accepted notifications that the simulator took exactly once'),
     must(figures.taken, figures.accepted + figures.unconfirmedTaken, 'notifications that the simulator took'),
     must(tokens.filter((token) => journal.acceptedTimes(token) > 1).length, 0, 'notifications taken twice'),
-    must(figures.rejected, planned.size, 'rejected notifications'),
-    must(
-      rejected.filter((token) => planned.has(token) && byToken.get(token)?.status === 8).length,
-      planned.size,
-      'rejections with status 8 of the tokens that were to be rejected',
-    ),
     must(figures.unsent, 0, 'unsent notifications'),
-    must(figures.answers['8'] ?? 0, planned.size, 'answers with status 8'),
-    ...checkTrouble(plan, byToken, figures.answers),
-    ...checkCut(plan, byToken, unconfirmed),
+    must(figures.violations, 0, 'requests that were not in order'),
+    ...checkSettled(plan, figures, byToken),
+    ...checkAnswers(plan, figures.answers),
+    ...[...plan.incidents].map(([kind, token]) => checkIncident(kind, byToken.get(token))),
+    ...checkUnconfirmed(plan, byToken, unconfirmed),
   ].filter((text) => text !== undefined)
   return { ...figures, wrong }
 }
 
 type Outcomes = ReadonlyMap<string, Outcome>
+type Findings = readonly (string | undefined)[]
 
-function checkTrouble(plan: PushPlan, byToken: Outcomes, answers: Figures['answers']): (string | undefined)[] {
-  const shutdown = byToken.get(plan.shutdown ?? '')
-  const transient = byToken.get(plan.transient ?? '')
+/** What was to be rejected or gone is exactly that. */
+function checkSettled(
+  { over, rejected, gone }: PushPlan,
+  figures: Omit<Figures, 'wrong'>,
+  byToken: Outcomes,
+): Findings {
+  const withReason = (tokens: ReadonlySet<string>, kind: Outcome['kind'], reason: string): number =>
+    [...tokens].filter((token) => byToken.get(token)?.kind === kind && byToken.get(token)?.reason === reason).length
+  const reason = REJECTED_AS[over]
   return [
-    must(answers['10'] ?? 0, plan.shutdown === undefined ? 0 : 1, 'answers with status 10'),
-    must(answers['1'] ?? 0, plan.transient === undefined ? 0 : 1, 'answers with status 1'),
-    must(
-      shutdown?.kind === 'accepted' ? shutdown.attempts : 0,
-      plan.shutdown === undefined ? 0 : 1,
-      'attempts of the notification that the shutdown named, accepted',
-    ),
-    // it waits a little before it goes again, so it may be on the connection that is cut
-    must(
-      transient?.kind === 'accepted' || transient?.kind === 'unconfirmed' ? transient.attempts : 0,
-      plan.transient === undefined ? 0 : 2,
-      'attempts of the notification that met status 1',
-    ),
+    must(figures.rejected, rejected.size, 'rejected notifications'),
+    must(withReason(rejected, 'rejected', reason), rejected.size, `tokens that were to be rejected with ${reason}`),
+    must(figures.unregistered, gone.size, 'unregistered notifications'),
+    must(withReason(gone, 'unregistered', 'Unregistered'), gone.size, 'tokens that were to be unregistered'),
   ]
 }
 
-function checkCut({ cut }: PushPlan, byToken: Outcomes, unconfirmed: readonly string[]): (string | undefined)[] {
-  if (cut === undefined) return [must(unconfirmed.length, 0, 'unconfirmed notifications')]
-  return [
-    must(unconfirmed.includes(cut) ? 1 : 0, 1, 'unconfirmed notifications at the cut itself'),
-    must(
-      unconfirmed.filter((token) => byToken.get(token)?.reason === 'ConnectionLost').length,
-      unconfirmed.length,
-      'unconfirmed notifications for the lost connection',
-    ),
-  ]
+/** The simulator answered what was planned, and nothing else. */
+function checkAnswers({ over, rejected, gone, incidents }: PushPlan, answers: Figures['answers']): Findings {
+  const due = new Map<string, number>([
+    [REJECTED_AS[over], rejected.size],
+    ['Unregistered', gone.size],
+  ])
+  for (const kind of incidents.keys()) {
+    const { says } = { says: undefined, ...INCIDENTS[kind] }
+    if (says !== undefined) due.set(says, 1)
+  }
+  // a confirmation barrier is answered with this, as often as there are windows
+  const { MissingDeviceToken: _, ...told } = answers
+  const reasons = new Set([...due.keys(), ...Object.keys(told)])
+  return [...reasons].map((reason) => must(told[reason] ?? 0, due.get(reason) ?? 0, `answers with ${reason}`))
+}
+
+function checkIncident(kind: IncidentKind, outcome: Outcome | undefined): string | undefined {
+  const { name, attempts, over } = INCIDENTS[kind]
+  const isIt = kind === 'cut' ? outcome?.kind === 'unconfirmed' : outcome?.kind === 'accepted'
+  // at a gateway it may wait a little before it goes again, and then be on the connection that is cut
+  const isCut = over === 'gateway' && attempts > 1 && outcome?.kind === 'unconfirmed'
+  const counted = isIt || isCut ? (outcome?.attempts ?? 0) : 0
+  return must(counted, attempts, `attempts of the notification that met the ${name}`)
+}
+
+function checkUnconfirmed({ incidents }: PushPlan, byToken: Outcomes, unconfirmed: readonly string[]): Findings {
+  if (!incidents.has('cut')) return [must(unconfirmed.length, 0, 'unconfirmed notifications')]
+  const lost = unconfirmed.filter((token) => byToken.get(token)?.reason === 'ConnectionLost')
+  return [must(lost.length, unconfirmed.length, 'unconfirmed notifications for the lost connection')]
 }
 
 /** Says what is wrong, or nothing. */

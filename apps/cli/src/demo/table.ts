@@ -1,24 +1,32 @@
 import { alignColumns, formatCount } from '../output.ts'
 import type { Figures } from './figures.ts'
-import type { PushPlan } from './plan.ts'
+import { INCIDENTS, type PushPlan, REJECTED_AS } from './plan.ts'
 
-/** The figures of a push for people: what we count beside what the simulator counts. */
-export function tableOf(figures: Figures, { rejected, cut }: PushPlan): string[] {
+/** The figures of a push for people: what we count beside what the simulator counts. Outcomes without any are left out. */
+export function tableOf(figures: Figures, { over, rejected, gone, incidents }: PushPlan): string[] {
   const { answers } = figures
   const count = formatCount
-  const lost = cut === undefined ? '' : ': in flight when the connection was cut'
+  const reason = REJECTED_AS[over]
+  const lost = incidents.has('cut') ? ': in flight when the connection was cut' : ''
   const rows = [
     ['', 'we count', 'the simulator counts'],
     ['accepted', count(figures.accepted), `${count(figures.acceptedTakenOnce)} of them taken, each once`],
-    ['rejected', count(figures.rejected), `${count(answers['8'] ?? 0)} refused, as scripted (${rejected.size})`],
+    [
+      'rejected',
+      count(figures.rejected),
+      `${count(answers[reason] ?? 0)} with ${reason}, as scripted (${rejected.size})`,
+    ],
+    ['unregistered', count(figures.unregistered), `${count(answers['Unregistered'] ?? 0)}, as scripted (${gone.size})`],
     ['unconfirmed', count(figures.unconfirmed), `${count(figures.unconfirmedTaken)} of them taken${lost}`],
     ['unsent', count(figures.unsent), ''],
     ['together', count(figures.sent), `${count(figures.taken)} taken in all`],
   ]
+  const shown = rows.filter(([, ours], at) => at <= 1 || at === rows.length - 1 || ours !== '0')
+  const unit = over === 'gateway' ? 'frame' : 'request'
   const way = [
-    `${answers['10'] ?? 0} shutdown, ${answers['1'] ?? 0} processing error, ${cut === undefined ? 0 : 1} cut`,
-    `${count(figures.discarded)} frames thrown away behind a fault, all made good`,
-    count(figures.connections, 'connection'),
+    ...[...incidents.keys()].map((kind) => `1 ${INCIDENTS[kind].name}`),
+    ...(figures.discarded > 0 ? [`${count(figures.discarded, unit)} thrown away, all made good`] : []),
+    count(figures.connections, 'new connection'),
   ]
-  return [...alignColumns(rows).map((line) => `      ${line}`), `      on the way: ${way.join('; ')}`]
+  return [...alignColumns(shown).map((line) => `      ${line}`), `      on the way: ${way.join(', ')}`]
 }

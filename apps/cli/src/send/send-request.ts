@@ -1,5 +1,5 @@
 import type { Push } from '@lhspn/dispatcher'
-import type { Outcome } from '@lhspn/sender'
+import type { Outcome, OwnReason } from '@lhspn/sender'
 import type { Service } from '@lhspn/service'
 
 import { confirmCount, mayAsk } from '../confirmation.ts'
@@ -40,6 +40,8 @@ class Sending {
   readonly #tally = new Tally()
   /** Devices that were marked as refused. */
   #refusedDevices = 0
+  /** Devices that were removed, because their app is gone. */
+  #removedDevices = 0
 
   constructor(request: SendRequest, scope: Scope, context: Context, service: Service, interruption: Interruption) {
     this.#request = request
@@ -96,9 +98,10 @@ class Sending {
     const startedAt = performance.now()
     const rate = (): number => Math.round(tally.settled / Math.max(0.001, (performance.now() - startedAt) / 1000))
     const onRefused = (devices: number): void => void (this.#refusedDevices += devices)
+    const onRemoved = (devices: number): void => void (this.#removedDevices += devices)
     let fault: unknown
     try {
-      for await (const outcomes of this.#service.dispatcher.deliver(this.#push, { signal, onRefused })) {
+      for await (const outcomes of this.#service.dispatcher.deliver(this.#push, { signal, onRefused, onRemoved })) {
         tally.add(outcomes)
         await printOutcomes(outcomes, output)
         const of = total === undefined ? '' : ` / ${formatCount(total)}`
@@ -125,7 +128,7 @@ class Sending {
   /** The sender takes no array that comes after a call has ended; its notifications are unsent like the others. */
   #settleRest(fault: unknown): readonly Outcome[] {
     const { content } = this.#push
-    const reason = fault === undefined ? 'Aborted' : isUnreachableGateway(fault) ? 'Unreachable' : 'Stopped'
+    const reason = fault === undefined ? 'Aborted' : (UNSENT_BY[senderCodeOf(fault)] ?? 'Stopped')
     const outcomes = this.#source
       .rest(this.#tally.settled)
       .map((token) => ({ notification: { token, content }, kind: 'unsent', reason, attempts: 0 }) as const)
@@ -147,6 +150,7 @@ class Sending {
         counts: { planned, ...tally.counts, ...(isAudience && { notRead }) },
         reasons: tally.allReasons,
         refusedDevices: this.#refusedDevices,
+        removedDevices: this.#removedDevices,
         ...(isStream && { refusedLines }),
         perSecond,
       })
@@ -158,6 +162,8 @@ class Sending {
       const what = 'audiences skip them until they register again'
       rows.push(['  refused devices', formatCount(this.#refusedDevices), what])
     }
+    if (this.#removedDevices > 0)
+      rows.push(['  removed devices', formatCount(this.#removedDevices), 'their app is gone'])
     if (refusedLines > 0) rows.push(['  refused lines', formatCount(refusedLines), 'no device tokens; see above'])
     await output.print(
       `${formatCount(planned, isAudience ? 'device' : 'notification')}  ${app.topic}  ${environment}  ${formatCount(perSecond)}/s`,
@@ -168,20 +174,30 @@ class Sending {
 
 /** With --json each notification that was not accepted, with the whole token: what is needed to send it again. */
 async function printOutcomes(outcomes: readonly Outcome[], output: Output): Promise<void> {
-  if (!output.json) return
-  const lines = outcomes.flatMap(({ kind, notification, reason, status, attempts }) =>
-    kind === 'accepted'
-      ? []
-      : [{ token: notification.token, outcome: kind, reason, status, attempts, remedy: remedyOf(reason, status) }],
-  )
-  await output.printJson(...lines)
+  if (output.json) await output.printJson(...outcomes.filter(({ kind }) => kind !== 'accepted').map(shown))
+}
+
+function shown({ kind, notification, reason, status, since, retryAt, attempts }: Outcome): object {
+  return {
+    token: notification.token,
+    outcome: kind,
+    reason,
+    status,
+    ...(since !== undefined && { since: new Date(since).toISOString() }),
+    ...(retryAt !== undefined && { retryAt: new Date(retryAt).toISOString() }),
+    attempts,
+    remedy: remedyOf(reason, status),
+  }
 }
 
 function isTooLarge(fault: unknown): boolean {
   return fault instanceof Error && 'code' in fault && fault.code === 'audience-too-large'
 }
 
+/** Why what was not taken any more is unsent, by the code of the sender's error; all others stopped it. */
+const UNSENT_BY: Readonly<Record<string, OwnReason>> = { unreachable: 'Unreachable', unavailable: 'RetryLater' }
+
 /** The database may be unreachable too, by the same code. */
-function isUnreachableGateway(fault: unknown): boolean {
-  return fault instanceof Error && fault.name === 'SenderError' && 'code' in fault && fault.code === 'unreachable'
+function senderCodeOf(fault: unknown): string {
+  return fault instanceof Error && fault.name === 'SenderError' && 'code' in fault ? String(fault.code) : ''
 }

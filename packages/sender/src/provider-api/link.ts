@@ -92,6 +92,8 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
   retired = false
   /** Whether any answer came on it. */
   useful = false
+  /** When the last one did. */
+  answeredAt = -Infinity
   blocked = false
   lastWords: Uint8Array | undefined
   /** When something last came, or the connection opened. */
@@ -234,7 +236,8 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
       case SETTING.INITIAL_WINDOW_SIZE:
         if (value > MOST_WINDOW_BYTES)
           throw violation(HTTP2_ERROR.FLOW_CONTROL_ERROR, 'its initial window is too large')
-        this.#unsent.shift(value - this.#initialWindow)
+        if (this.#unsent.shift(value - this.#initialWindow) > MOST_WINDOW_BYTES)
+          throw violation(HTTP2_ERROR.FLOW_CONTROL_ERROR, 'its initial window makes that of a stream too large')
         this.#initialWindow = value
         break
       case SETTING.MAX_FRAME_SIZE:
@@ -291,6 +294,7 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
 
   #answered(slot: number, status: number, body: Uint8Array, retryAfter: string | undefined): void {
     this.useful = true
+    this.answeredAt = this.#now
     this.#useless = 0
     this.#listener.answered(this, slot, status, body, retryAfter)
   }

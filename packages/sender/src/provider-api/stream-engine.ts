@@ -374,6 +374,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
       return this.#lost(link, 'NoAnswer', nothingReached('APNs allows no streams on a connection'))
     }
     this.#timeOutStreams(link, now)
+    if (link.streams.size === 0 && link.retired) return this.#close(link)
     const oldest = link.streams.oldest()
     const since = oldest === -1 ? link.heardAt : Math.max(link.heardAt, link.streams.writtenAt(oldest))
     const patience = oldest !== -1 ? requestTimeoutMs / 4 : this.#intake.hasWork ? TRUST_MS : IDLE_PING_MS
@@ -389,8 +390,11 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   #timeOutStreams(link: Link, now: number): void {
     const part: Returned[] = []
     for (let slot = link.streams.oldest(); slot !== -1; slot = link.streams.oldest()) {
-      if (link.streams.writtenAt(slot) + this.#options.requestTimeoutMs > now) break
+      const writtenAt = link.streams.writtenAt(slot)
+      if (writtenAt + this.#options.requestTimeoutMs > now) break
       if (link.completeAnswer(slot)) continue
+      // Whatever else it says, it answers nothing any more.
+      if (link.answeredAt <= writtenAt) link.retired = true
       part.push(this.#returned(link, slot))
       link.cancel(slot)
     }

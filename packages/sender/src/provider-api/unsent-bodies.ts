@@ -37,9 +37,14 @@ export class UnsentBodies {
     return body && (body.window += bytes)
   }
 
-  /** The peer changed the initial window, and with it that of every stream. */
-  shift(bytes: number): void {
-    for (const body of this.#bodies.values()) body.window += bytes
+  /** The peer changed the initial window, and with it that of every stream. Answers the largest there is then; 0 if none. */
+  shift(bytes: number): number {
+    let largest = 0
+    for (const body of this.#bodies.values()) {
+      body.window += bytes
+      largest = Math.max(largest, body.window)
+    }
+    return largest
   }
 
   /** Whether anything could be written if the connection's window allows so many bytes. */

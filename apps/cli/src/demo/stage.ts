@@ -1,0 +1,124 @@
+import type { ApiServer } from '@lhspn/api'
+import type { Simulator } from '@lhspn/apns-simulator'
+import type { Audience } from '@lhspn/device-store'
+import type { Outcome } from '@lhspn/sender'
+import type { Environment, Service } from '@lhspn/service'
+
+import type { Context } from '../context.ts'
+import { formatCount } from '../output.ts'
+import { SIMULATED_TOPIC, type SimulatedInstallation } from '../simulated-installation.ts'
+import { countFigures, type Figures, watchJournal } from './figures.ts'
+import { type PlannedDevice, type PushPlan, scriptOf } from './plan.ts'
+
+/** Requests at once: as if so many phones had been switched on. */
+const PHONES = 16
+const CONTENT = { payload: { aps: { alert: { title: 'LHSPN', body: 'Starts now' }, sound: 'default' } } }
+
+/** What everything plays on. */
+export interface StageParts {
+  readonly service: Service
+  readonly server: ApiServer
+  readonly simulator: Simulator
+  readonly installation: SimulatedInstallation
+  readonly context: Context
+  /** Ends everything early. */
+  readonly signal: AbortSignal
+}
+
+/** What became of a push. */
+export interface Pushed {
+  readonly figures: Figures
+  /** Devices that were marked as refused, and that were removed. */
+  readonly marked: number
+  readonly removed: number
+}
+
+/** A registration as the API answered it. */
+interface Registered {
+  readonly status: number
+  /** UNIX milliseconds when the answer was there. */
+  readonly at: number
+}
+
+/** The installation with its simulated Apple, and what the steps of the demo do to both. */
+export class Stage {
+  readonly parts: StageParts
+  #registerKey: string | undefined
+
+  constructor(parts: StageParts) {
+    this.parts = parts
+  }
+
+  /** The same figures for programs and for people. */
+  async tell(figures: object, lines: readonly string[]): Promise<void> {
+    const { output } = this.parts.context
+    await (output.json ? output.printJson(figures) : output.print(...lines))
+  }
+
+  /** As their apps would: each with its own request. @returns how many the API called new */
+  async registerAll(devices: readonly PlannedDevice[], environment: Environment): Promise<number> {
+    const waiting = devices.values()
+    let created = 0
+    const phone = async (): Promise<void> => {
+      for (const device of waiting) {
+        if ((await this.register(device, environment)).status === 201) created++
+        this.parts.context.output.progress(() => `${formatCount(created)} / ${formatCount(devices.length)}`)
+      }
+    }
+    await Promise.all(Array.from({ length: PHONES }, phone))
+    return created
+  }
+
+  async register({ token, attributes }: PlannedDevice, environment: Environment): Promise<Registered> {
+    const { service, server, signal } = this.parts
+    // the key that sits inside the app
+    this.#registerKey ??= (await service.keys.create({ scope: 'register', app: SIMULATED_TOPIC, name: 'demo' })).key
+    const response = await fetch(`${server.url}/v1/devices/${token}`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${this.#registerKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ environment, platform: 'ios', osVersion: '18.1', attributes }),
+      signal,
+    })
+    await response.arrayBuffer()
+    return { status: response.status, at: Date.now() }
+  }
+
+  /** Whom the registry says that a push goes to, in its order. */
+  async audience(environment: Environment, filter?: readonly [string, string]): Promise<readonly string[]> {
+    const query = { app: SIMULATED_TOPIC, environment, ...(filter !== undefined && { filter }) }
+    const tokens: string[] = []
+    for await (const page of this.parts.service.store.findTokens(query)) {
+      tokens.push(...page.map(({ token }) => token))
+    }
+    return tokens
+  }
+
+  /** @param since when the tokens that are gone were found dead, in UNIX milliseconds */
+  async push(plan: PushPlan, environment: Environment, audience: Audience, since = 0): Promise<Pushed> {
+    const { simulator, service, context, signal } = this.parts
+    simulator.script(scriptOf(plan, since))
+    const look = watchJournal(simulator.journal)
+    const outcomes: Outcome[] = []
+    let marked = 0
+    let removed = 0
+    const pushed = service.dispatcher.deliver(
+      { app: SIMULATED_TOPIC, environment, audience, content: CONTENT },
+      {
+        signal,
+        onRefused: (devices) => void (marked += devices),
+        onRemoved: (devices) => void (removed += devices),
+      },
+    )
+    for await (const settled of pushed) {
+      outcomes.push(...settled)
+      context.output.progress(() => `${formatCount(outcomes.length)} / ${formatCount(plan.tokens.length)}`)
+    }
+    return { figures: countFigures(plan, outcomes, look()), marked, removed }
+  }
+
+  /** When these devices registered last, in UNIX milliseconds. */
+  async lastRegistration(tokens: readonly string[]): Promise<number> {
+    const devices = await this.parts.service.store.getMany(SIMULATED_TOPIC, tokens)
+    return Math.max(...devices.map((device) => device?.updatedAt.getTime() ?? 0))
+  }
+}

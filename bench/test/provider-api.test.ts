@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
+import { expect, test } from 'vitest'
+
+const root = new URL('..', import.meta.url)
+
+/** Runs a bench; throws, with what it printed, when it exits with anything but 0. */
+async function bench(...args: readonly string[]): Promise<string> {
+  const node = ['--conditions=lhspn-source', '--import', 'tsx', ...args]
+  const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: root })
+  return stdout
+}
+
+test('provider-api: every contender delivers, ours without a violation and as the server counts', async () => {
+  const printed = await bench('provider-api.ts', '--quick')
+  expect(printed.match(/^lhspn.* 0$/gm)).toHaveLength(6)
+  expect(printed.match(/^(node:http2|@parse\/node-apn|apns2).* \d+$/gm)).toHaveLength(4)
+  expect(printed).toContain('our outcomes and the counts of the server agree in every run')
+})
