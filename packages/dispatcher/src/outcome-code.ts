@@ -10,7 +10,7 @@ export interface CodeFacts {
 
 /*
  * An outcome as one byte of `chunk.outcomes`. These numbers are in databases: append, never change, never take one
- * again. 33 to 252 are free for reasons, 253 to 255 stand for what this version knows no number of.
+ * again. 4 to 252 are free for reasons, 253 to 255 stand for what this version knows no number of.
  */
 const CODES = {
   1: { kind: 'accepted' },
