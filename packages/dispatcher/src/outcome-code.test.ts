@@ -1,4 +1,4 @@
-import { ERROR_STATUSES } from '@lhspn/apns-protocol'
+import { ERROR_STATUSES, PROVIDER_REASONS } from '@lhspn/apns-protocol'
 import { OWN_REASONS } from '@lhspn/sender'
 import { expect, test } from 'vitest'
 
@@ -39,6 +39,16 @@ test('what the gateway says about a token has a number; about the content, it ma
       expect(outcomeOfCode(codeOf({ kind: 'rejected', reason: name }))).toEqual({ kind: 'rejected', reason: name })
     if (about === 'token' || about === 'content')
       expect(isAboutContent({ ...outcome, reason: name, status: Number(status) })).toBe(about === 'content')
+  }
+})
+
+test('what the provider API says about the content makes the push pause; about a token, it has a number', () => {
+  for (const [reason, { status, about }] of Object.entries(PROVIDER_REASONS)) {
+    if (about !== 'token' && about !== 'content') continue
+    const kind = status === 410 ? 'unregistered' : 'rejected'
+    const notification = { token: '', content: { payload: {} } }
+    expect(isAboutContent({ notification, attempts: 1, kind, reason, status })).toBe(about === 'content')
+    if (about === 'token') expect(outcomeOfCode(codeOf({ kind, reason }))).toEqual({ kind, reason })
   }
 })
 

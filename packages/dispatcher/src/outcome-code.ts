@@ -1,3 +1,4 @@
+import { ERROR_STATUSES, PROVIDER_REASONS } from '@lhspn/apns-protocol'
 import type { Outcome, OutcomeKind } from '@lhspn/sender'
 
 /** What a settled notification can be: all but `unsent`, which is given back. */
@@ -105,22 +106,11 @@ export function isUnwritten(code: number): boolean {
   return UNWRITTEN.has(code)
 }
 
-/** Reasons about the content: every other notification of the push would fare the same. */
+/** Reasons about the content, Apple's and ours: every other notification of the push would fare the same. */
 const CONTENT_REASONS: ReadonlySet<string> = new Set([
   'ContentRefused',
-  'MissingPayload',
-  'InvalidPayloadSize',
-  'BadCollapseId',
-  'BadExpirationDate',
-  'BadPath',
-  'BadPriority',
-  'BadTopic',
-  'DuplicateHeaders',
-  'InvalidPushType',
-  'MethodNotAllowed',
-  'MissingTopic',
-  'PayloadEmpty',
-  'PayloadTooLarge',
+  ...Object.values(ERROR_STATUSES).flatMap(({ name, about }) => (about === 'content' ? [name] : [])),
+  ...Object.entries(PROVIDER_REASONS).flatMap(([name, { about }]) => (about === 'content' ? [name] : [])),
 ])
 
 /** Whether an outcome is about the content, and not about its token. Of reasons that nobody knows, the status tells. */
