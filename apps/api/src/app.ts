@@ -17,11 +17,15 @@ import { DEVICE_ENDPOINTS } from './routes/devices.ts'
 import { KEY_ENDPOINTS } from './routes/keys.ts'
 import { answerLegacy, answerLegacyError, LEGACY_PATHS } from './routes/legacy-save-token.ts'
 import { answerProblemPage } from './routes/problems.ts'
+import { PUSH_ENDPOINTS } from './routes/pushes.ts'
 
-const ENDPOINTS: readonly Endpoint[] = [...DEVICE_ENDPOINTS, ...KEY_ENDPOINTS, ...APP_ENDPOINTS]
+const ENDPOINTS: readonly Endpoint[] = [...DEVICE_ENDPOINTS, ...PUSH_ENDPOINTS, ...KEY_ENDPOINTS, ...APP_ENDPOINTS]
 
-/** The public HTTP API over an installation: every route, in order. */
-export function createApp(service: Service): OpenAPIHono<Env> {
+/**
+ * The public HTTP API over an installation: every route, in order.
+ * @param ending aborted when the server is about to end: answers that go on and on end then
+ */
+export function createApp(service: Service, ending: AbortSignal): OpenAPIHono<Env> {
   const { basePath } = service.config.server
   const gate = new Gate(service)
   const app = new OpenAPIHono<Env>()
@@ -30,6 +34,7 @@ export function createApp(service: Service): OpenAPIHono<Env> {
     const startedAt = performance.now()
     // a label and no secret: random bytes from the system would cost more than the rest of this function
     c.set('requestId', `req_${ulid(undefined, Math.random)}`)
+    c.set('ending', ending)
     c.header('x-request-id', c.get('requestId'))
     c.header('cache-control', 'no-store')
     await next()

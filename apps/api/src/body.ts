@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 
 import { ApiError } from './problem.ts'
 
-/** Of every request but imports. */
+/** Of every request but those whose route says otherwise. */
 const MAX_BODY_BYTES = 1_048_576
 /** For the whole of a body; in an import, for each piece of it. */
 export const BODY_TIMEOUT_MS = 30_000
@@ -14,15 +14,19 @@ const CLOSE = { connection: 'close' }
  * Reads a body to its end. The request itself stays usable for an answer, whatever happens.
  * @throws ApiError `payload-too-large`, `unsupported-media-type` (compressed), `invalid-request` (too slow, cut off)
  */
-export async function readBody(incoming: IncomingMessage, timeoutMs: number): Promise<Buffer> {
+export async function readBody(
+  incoming: IncomingMessage,
+  timeoutMs: number,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<Buffer> {
   refuseEncoded(incoming)
-  if (Number(incoming.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge()
+  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes)
   const chunks: Buffer[] = []
   let size = 0
   const { promise, resolve, reject } = promiseWithResolvers<void>()
   const onData = (chunk: Buffer): void => {
     size += chunk.length
-    if (size > MAX_BODY_BYTES) reject(tooLarge())
+    if (size > maxBytes) reject(tooLarge(maxBytes))
     else chunks.push(chunk)
   }
   const onEnd = (): void => resolve()
@@ -85,8 +89,8 @@ function refuseEncoded(incoming: IncomingMessage): void {
   throw new ApiError('unsupported-media-type', 'Bodies must not be compressed.')
 }
 
-function tooLarge(): ApiError {
-  return new ApiError('payload-too-large', `The body has more than ${MAX_BODY_BYTES} bytes; nothing was stored.`, {
+function tooLarge(maxBytes: number): ApiError {
+  return new ApiError('payload-too-large', `The body has more than ${maxBytes} bytes; nothing was stored.`, {
     headers: CLOSE,
   })
 }

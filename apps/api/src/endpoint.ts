@@ -15,16 +15,21 @@ import { problemSchema } from './schemas.ts'
 /** What every request carries along. */
 export interface Env {
   readonly Bindings: HttpBindings
-  readonly Variables: { requestId: string }
+  readonly Variables: {
+    requestId: string
+    /** Aborted when the server is about to end: answers that go on and on end then. */
+    ending: AbortSignal
+  }
 }
 
 /** What a handler has of its request: checked, typed, and from somebody who may. */
-interface Input<Params, Query, Body> {
+interface Input<Params, Query, Headers, Body> {
   readonly c: Context<Env>
   readonly service: Service
   readonly caller: Caller
   readonly params: Params
   readonly query: Query
+  readonly headers: Headers
   readonly body: Body
   /** The form that the client asks for, of those that `answers` has. */
   readonly type: string
@@ -38,10 +43,12 @@ interface BodyOptions<Body> {
   readonly required: boolean
   /** Media types that it may come as. */
   readonly types: readonly string[]
+  /** Default 1 MiB. */
+  readonly maxBytes?: number
 }
 
 /** One route: what the document says of it, what is checked before it runs, and what it does. */
-export interface EndpointOptions<Params, Query, Body> {
+export interface EndpointOptions<Params, Query, Headers, Body> {
   readonly method: 'get' | 'put' | 'post' | 'patch' | 'delete'
   /** With parameters in braces. */
   readonly path: string
@@ -50,6 +57,8 @@ export interface EndpointOptions<Params, Query, Body> {
   readonly params?: z.ZodType<Params>
   /** Refuses what it does not know. */
   readonly query?: z.ZodType<Query>
+  /** Headers that mean something here, by their names in lower case; others are read past. */
+  readonly headers?: z.ZodType<Headers>
   /** JSON. Left out where the handler reads it by itself. */
   readonly body?: BodyOptions<Body>
   /** What the document says of a body that the handler reads by itself. */
@@ -60,7 +69,7 @@ export interface EndpointOptions<Params, Query, Body> {
   >
   /** Kinds of problem beside those that every route may answer. */
   readonly problems: readonly ProblemKind[]
-  handle(input: Input<Params, Query, Body>): Promise<Response>
+  handle(input: Input<Params, Query, Headers, Body>): Promise<Response>
 }
 
 /** Kinds that any request may meet. */
@@ -77,7 +86,7 @@ const COMMON_PROBLEMS: readonly ProblemKind[] = [
 
 /** Ready to be mounted; its types stay inside. */
 export interface Endpoint {
-  readonly method: EndpointOptions<unknown, unknown, unknown>['method']
+  readonly method: EndpointOptions<unknown, unknown, unknown, unknown>['method']
   readonly path: string
   readonly route: RouteConfig
   /** @param caller who asks, undefined for nobody known */
@@ -85,8 +94,8 @@ export interface Endpoint {
 }
 
 /** Puts a route together. */
-export function endpoint<Params = undefined, Query = undefined, Body = undefined>(
-  options: EndpointOptions<Params, Query, Body>,
+export function endpoint<Params = undefined, Query = undefined, Headers = undefined, Body = undefined>(
+  options: EndpointOptions<Params, Query, Headers, Body>,
 ): Endpoint {
   const types = [...new Set(Object.values(options.answers).flatMap(({ content }) => Object.keys(content ?? {})))]
   const [firstType, ...otherTypes] = types
@@ -101,10 +110,11 @@ export function endpoint<Params = undefined, Query = undefined, Body = undefined
       const faults: RequestFault[] = []
       const params = checkParameters(options.params, c.req.param(), faults)
       const query = checkParameters(options.query, queryOf(c, faults), faults)
+      const headers = options.headers && check(options.headers, c.req.header(), 'parameter', faults)
       const body = options.body === undefined ? undefined : await checkBody(options.body, c, faults)
       refuseFaults(faults)
-      const input = { c, service, caller: known, params, query, body, type }
-      return options.handle(input as Input<Params, Query, Body>)
+      const input = { c, service, caller: known, params, query, headers, body, type }
+      return options.handle(input as Input<Params, Query, Headers, Body>)
     },
   }
 }
@@ -135,7 +145,7 @@ function queryOf(c: Context<Env>, faults: RequestFault[]): Record<string, string
 }
 
 async function checkBody<T>(
-  { schema, judge, required, types }: BodyOptions<T>,
+  { schema, judge, required, types, maxBytes }: BodyOptions<T>,
   c: Context<Env>,
   faults: RequestFault[],
 ): Promise<T | undefined> {
@@ -144,7 +154,7 @@ async function checkBody<T>(
   if (type !== undefined && !types.includes(type)) {
     throw new ApiError('unsupported-media-type', `The body must be ${types.join(' or ')}, not ${JSON.stringify(type)}.`)
   }
-  const bytes = await readBody(incoming, BODY_TIMEOUT_MS)
+  const bytes = await readBody(incoming, BODY_TIMEOUT_MS, maxBytes)
   if (bytes.length === 0 && !required) return check(schema, {}, 'body', faults)
   if (type === undefined) throw new ApiError('unsupported-media-type', `The body needs a Content-Type: ${types[0]}.`)
   const value = parseJson(decodeText(bytes))
@@ -180,8 +190,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function routeOf<Params, Query, Body>(options: EndpointOptions<Params, Query, Body>): RouteConfig {
-  const { method, path, summary, scope, params, query, body, upload, answers, problems } = options
+function routeOf<Params, Query, Headers, Body>(options: EndpointOptions<Params, Query, Headers, Body>): RouteConfig {
+  const { method, path, summary, scope, params, query, headers, body, upload, answers, problems } = options
   const content =
     upload ?? (body === undefined ? undefined : Object.fromEntries(body.types.map((type) => [type, body.schema])))
   const kinds = [...COMMON_PROBLEMS, ...problems, ...(content === undefined ? [] : BODY_PROBLEMS)]
@@ -206,6 +216,7 @@ function routeOf<Params, Query, Body>(options: EndpointOptions<Params, Query, Bo
     request: {
       ...(params !== undefined && { params: params as never }),
       ...(query !== undefined && { query: query as never }),
+      ...(headers !== undefined && { headers: headers as never }),
       ...(content !== undefined && { body: { required: body?.required ?? true, content: contentOf(content) } }),
     },
     responses,

@@ -49,7 +49,7 @@ export const PROBLEMS = {
   'payload-too-large': {
     status: 413,
     title: 'The request is too large',
-    about: 'A request has up to 1 MiB. Imports are streamed and have no limit.',
+    about: 'A request has up to 1 MiB, a push up to 4 MiB. Imports are streamed and have no limit.',
   },
   'unsupported-media-type': {
     status: 415,

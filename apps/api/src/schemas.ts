@@ -38,6 +38,32 @@ const FILTER_DOCUMENT = {
   example: '{"all":[["plan","pro"],{"not":["beta",true]}]}',
 }
 
+/** What the document says of a filter inside of a body; its judge is the registry's own parser. */
+export const FILTER_SCHEMA = {
+  description: 'Which attributes a device has; up to 50 pairs, 5 deep.',
+  anyOf: [
+    {
+      type: 'array' as const,
+      description: 'A pair of key and value, compared exactly and by type.',
+      prefixItems: [{ type: 'string' as const }, { type: ['string' as const, 'number' as const, 'boolean' as const] }],
+      minItems: 2,
+      maxItems: 2,
+    },
+    ...(['any', 'all'] as const).map((name) => ({
+      type: 'object' as const,
+      properties: { [name]: { type: 'array' as const, items: { $ref: '#/components/schemas/Filter' }, minItems: 1 } },
+      required: [name],
+      additionalProperties: false,
+    })),
+    {
+      type: 'object' as const,
+      properties: { not: { $ref: '#/components/schemas/Filter' } },
+      required: ['not'],
+      additionalProperties: false,
+    },
+  ],
+}
+
 /** A filter as JSON text, as it stands in a query. */
 export const filterText = z
   .string()

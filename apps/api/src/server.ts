@@ -36,9 +36,10 @@ export interface ApiServer {
 export async function startServer(service: Service): Promise<ApiServer> {
   const { config, log } = service
   let closing: Promise<void> | undefined
+  const ending = new AbortController()
   const answerOps = getRequestListener(createOps(service, () => closing !== undefined).fetch)
   const ops = createServer((incoming, outgoing) => void answerOps(incoming, outgoing))
-  const api = createServer(apiListener(service))
+  const api = createServer(apiListener(service, ending.signal))
   const connections = { api: new Connections(api), ops: new Connections(ops) }
   for (const server of [api, ops]) watch(server, config.server.basePath)
   await listen(api, config.server.listen)
@@ -50,6 +51,7 @@ export async function startServer(service: Service): Promise<ApiServer> {
   }
 
   async function end(): Promise<void> {
+    ending.abort()
     const timer = setTimeout(() => {
       log.warn('requests are cut off: they took longer than server.drainTimeout')
       connections.api.destroy()
@@ -76,8 +78,11 @@ async function closed(server: Server, connections: Connections): Promise<void> {
   await isClosed
 }
 
-function apiListener(service: Service): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
-  const { fetch } = createApp(service)
+function apiListener(
+  service: Service,
+  ending: AbortSignal,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  const { fetch } = createApp(service, ending)
   const { basePath } = service.config.server
   const answer = getRequestListener(fetch, {
     errorHandler: (error) => {

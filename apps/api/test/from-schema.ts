@@ -18,6 +18,9 @@ export interface JsonSchema {
   readonly additionalProperties?: boolean | JsonSchema
   readonly propertyNames?: JsonSchema
   readonly maxProperties?: number
+  readonly items?: JsonSchema
+  readonly minItems?: number
+  readonly maxItems?: number
 }
 
 /** The document as far as a client needs it to make requests. */
@@ -35,6 +38,7 @@ export interface Operation {
 /** Any value that a schema of the document allows. */
 export function valueOf(schema: JsonSchema, { components }: Pick<OpenApi, 'components'>): fc.Arbitrary<unknown> {
   const of = (inner: JsonSchema): fc.Arbitrary<unknown> => valueOf(inner, { components })
+  if (schema.$ref === '#/components/schemas/Filter') return FILTER
   if (schema.$ref !== undefined) {
     return of(components.schemas[schema.$ref.replace('#/components/schemas/', '')] as JsonSchema)
   }
@@ -57,13 +61,15 @@ export function valueOf(schema: JsonSchema, { components }: Pick<OpenApi, 'compo
       return fc.constant(null)
     case 'object':
       return objectOf(schema, of)
+    case 'array':
+      return arrayOf(schema, of)
     case undefined:
     default:
       throw new Error(`The document has a schema that this test does not know: ${JSON.stringify(schema)}`)
   }
 }
 
-/** The part of a query that is text is a filter. */
+/** The part of a query that is text is a filter, and so is one part of a body. */
 const FILTER: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   pair: fc.tuple(
     textOf({ minLength: 1, maxLength: 64 }),
@@ -84,6 +90,12 @@ function textOf({ pattern, minLength = 0, maxLength = 300 }: JsonSchema): fc.Arb
   if (pattern !== undefined && !pattern.includes('[^')) return fc.stringMatching(new RegExp(pattern)).filter(isFit)
   const text = fc.oneof(fc.string({ minLength, maxLength }), fc.string({ unit: 'grapheme', minLength, maxLength }))
   return text.filter((found) => isFit(found) && (pattern === undefined || new RegExp(pattern, 'u').test(found)))
+}
+
+/** Few items: how many may be sent is tested elsewhere. */
+function arrayOf(schema: JsonSchema, of: (inner: JsonSchema) => fc.Arbitrary<unknown>): fc.Arbitrary<unknown[]> {
+  const { items = {}, minItems = 0, maxItems = 5 } = schema
+  return fc.array(of(items), { minLength: minItems, maxLength: Math.min(maxItems, 5) })
 }
 
 function objectOf(schema: JsonSchema, of: (inner: JsonSchema) => fc.Arbitrary<unknown>): fc.Arbitrary<object> {

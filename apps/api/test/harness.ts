@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { createCertificates, type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
 import { createLogger, openService, parseConfig, type Scope, type Service } from '@lhspn/service'
 import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { onTestFinished } from 'vitest'
@@ -69,6 +70,7 @@ export async function startApi(
   url: string,
   text: string = ONE_APP,
   atEnd: (end: () => Promise<void>) => void = onTestFinished,
+  { dispatch = false }: { readonly dispatch?: boolean } = {},
 ): Promise<Api> {
   const log: LogLine[] = []
   const stream = { write: (line: string) => void log.push(JSON.parse(line) as LogLine) }
@@ -83,6 +85,7 @@ export async function startApi(
   })
   const service = await openService(config, {
     log: createLogger({ level: 'debug', format: 'json', isTerminal: false, stream }),
+    dispatch,
   })
   atEnd(() => service.close())
   const server = await startServer(service)
@@ -97,6 +100,29 @@ export async function startApi(
     holder: async (scope, app) => as((await service.keys.create({ scope, app })).key),
   }
 }
+
+/** A simulated Apple that rejects what a token is for, and the configuration of the app that it serves. */
+export async function startApple(
+  over: 'provider-api' | 'gateway',
+  script: Script = {},
+  atEnd: (end: () => Promise<void>) => void = onTestFinished,
+): Promise<{ readonly apple: Simulator; readonly text: string }> {
+  const apple = await startSimulator({ certificates, script })
+  atEnd(() => apple.close())
+  const { signingKey } = apple
+  const lines =
+    over === 'gateway'
+      ? [`certificate = """${certificates.client}"""`, `gateway = "${apple.gateway}"`]
+      : [
+          `teamId = "${signingKey.teamId}"`,
+          `keyId = "${signingKey.keyId}"`,
+          `key = """${signingKey.key}"""`,
+          `provider = "${apple.provider}"`,
+        ]
+  return { apple, text: `[[apps]]\ntopic = "${APP}"\nca = """${certificates.ca}"""\n${lines.join('\n')}\n` }
+}
+
+const certificates = await createCertificates()
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {

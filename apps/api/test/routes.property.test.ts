@@ -3,9 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { problemSchema } from '../src/schemas.ts'
 import { type Operation, type OpenApi, valueOf } from './from-schema.ts'
-import { type Answer, type Api, startApi, tokenOf } from './harness.ts'
+import { type Answer, type Api, startApi, startApple, tokenOf } from './harness.ts'
 
-const LIMITS = '[[apps]]\ntopic = "com.example.app"\n[rateLimit]\nregister = "100000000/1h"\napi = "100000000/1h"\n'
+const LIMITS = '[rateLimit]\nregister = "100000000/1h"\napi = "100000000/1h"\n'
 
 /** A request as the document describes it. */
 interface Wanted {
@@ -81,7 +81,18 @@ const MUTATIONS: fc.Arbitrary<Mutation> = fc.oneof(
   // a parameter that is odd, unknown or there twice
   fc
     .tuple(
-      fc.constantFrom('app', 'environment', 'filter', 'limit', 'cursor', 'count', 'refused', 'unknown', '__proto__'),
+      fc.constantFrom(
+        'app',
+        'environment',
+        'filter',
+        'limit',
+        'cursor',
+        'count',
+        'refused',
+        'state',
+        'dryRun',
+        '__proto__',
+      ),
       ODD_TEXT,
     )
     .map(([name, value]): Mutation => (_, request) => ({
@@ -99,10 +110,34 @@ let api: Api
 let contract: OpenApi
 /** Values of parameters that name something: no others would. */
 const known: Record<string, string> = { app: 'com.example.app', token: tokenOf(1) }
+/** Whose `id` it is, by path. */
+const knownIds: Record<string, string> = {}
+/** Bodies that are taken for sure, by path. */
+const KNOWN_BODIES: Readonly<Record<string, unknown>> = {
+  '/v1/pushes': { audience: { all: true }, payload: { aps: { alert: 'Hello' } } },
+  '/v1/pushes/{id}': { state: 'canceled' },
+}
 beforeAll(async () => {
-  api = await startApi('sqlite::memory:', LIMITS, afterAll)
+  const { text } = await startApple('provider-api', {}, afterAll)
+  api = await startApi('sqlite::memory:', LIMITS + text, afterAll)
+  const delivered = await push({ tokens: ['c0ffee'] })
+  const { dispatcher } = api.service
+  dispatcher.start()
+  for await (const { state } of dispatcher.watch(delivered)) if (state === 'completed') break
+  await dispatcher.drain(10_000)
+  knownIds['/v1/pushes/{id}/notifications'] = delivered
+  knownIds['/v1/notifications/{id}'] = (await dispatcher.notifications(delivered)).data[0]?.id ?? ''
+  // one that has ended: its events do too
+  const canceled = await push({ all: true })
+  await dispatcher.cancel(canceled)
+  knownIds['/v1/pushes/{id}'] = canceled
   contract = (await api.get('/v1/openapi.json')).body as OpenApi
 })
+
+async function push(audience: unknown): Promise<string> {
+  const answer = await api.post('/v1/pushes', { audience, payload: { aps: { alert: 'Hello' } } })
+  return (answer.body as { id: string }).id
+}
 
 // The document is needed before the tests are known: these are its routes, and a test below holds them to it.
 const ROUTES = [
@@ -112,6 +147,12 @@ const ROUTES = [
   ['patch', '/v1/devices/{token}'],
   ['get', '/v1/devices'],
   ['post', '/v1/devices'],
+  ['post', '/v1/pushes'],
+  ['get', '/v1/pushes'],
+  ['get', '/v1/pushes/{id}'],
+  ['patch', '/v1/pushes/{id}'],
+  ['get', '/v1/pushes/{id}/notifications'],
+  ['get', '/v1/notifications/{id}'],
   ['get', '/v1/keys'],
   ['post', '/v1/keys'],
   ['delete', '/v1/keys/{id}'],
@@ -128,7 +169,7 @@ test('the document is OpenAPI 3.1 and has every route', () => {
 
 beforeEach(async () => {
   await api.put(`/v1/devices/${tokenOf(1)}`, {})
-  known['id'] = ((await api.post('/v1/keys', { scope: 'send' })).body as { id: string }).id
+  knownIds['/v1/keys/{id}'] = ((await api.post('/v1/keys', { scope: 'send' })).body as { id: string }).id
 })
 
 describe.for(ROUTES)('%s %s', ([method, path]) => {
@@ -136,7 +177,7 @@ describe.for(ROUTES)('%s %s', ([method, path]) => {
     const operation = contract.paths[path]?.[method] as Operation
     const seen = new Set<number>()
     await fc.assert(
-      fc.asyncProperty(requestOf(operation), async (wanted) => {
+      fc.asyncProperty(requestOf(operation, path), async (wanted) => {
         const answer = await send(method, render(path, wanted))
         seen.add(answer.status)
         isAsDocumented(operation, answer)
@@ -152,7 +193,7 @@ describe.for(ROUTES)('%s %s', ([method, path]) => {
     const operation = contract.paths[path]?.[method] as Operation
     await fc.assert(
       fc.asyncProperty(
-        requestOf(operation),
+        requestOf(operation, path),
         fc.array(MUTATIONS, { minLength: 1, maxLength: 3 }),
         async (wanted, mutations) => {
           const sent = mutations.reduce((request, mutate) => mutate(wanted, request), render(path, wanted))
@@ -171,17 +212,21 @@ test('after all that, it works as before', async () => {
   expect(({} as Record<string, unknown>)['x']).toBeUndefined()
 })
 
-function requestOf(operation: Operation): fc.Arbitrary<Wanted> {
+function requestOf(operation: Operation, path: string): fc.Arbitrary<Wanted> {
   const parametersIn = (place: 'path' | 'query'): fc.Arbitrary<Record<string, unknown>> => {
     const found = (operation.parameters ?? []).filter((parameter) => parameter.in === place)
     const fields = Object.fromEntries(
-      found.map(({ name, schema }) => [name, ofParameter(name, valueOf(schema, contract))]),
+      found.map(({ name, schema }) => [name, ofParameter(name, path, valueOf(schema, contract))]),
     )
     const requiredKeys = found.filter(({ required }) => required === true).map(({ name }) => name)
     return fc.record(fields, { requiredKeys })
   }
   const contents = Object.entries(operation.requestBody?.content ?? {})
-  const bodies = contents.map(([type, { schema }]) => valueOf(schema, contract).map((body) => ({ type, body })))
+  const bodies = contents.map(([type, { schema }]) => {
+    const taken = KNOWN_BODIES[path]
+    const value = valueOf(schema, contract)
+    return (taken === undefined ? value : fc.oneof(fc.constant(taken), value)).map((body) => ({ type, body }))
+  })
   const accepted = Object.entries(operation.responses)
     .filter(([status]) => status.startsWith('2'))
     .flatMap(([, { content }]) => Object.keys(content ?? {}))
@@ -195,8 +240,8 @@ function requestOf(operation: Operation): fc.Arbitrary<Wanted> {
     .map(([inPath, query, { type, body }, accept]) => ({ path: inPath, query, type, body: withApp(body), accept }))
 }
 
-function ofParameter(name: string, value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
-  const found = known[name]
+function ofParameter(name: string, path: string, value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
+  const found = name === 'id' ? knownIds[path] : known[name]
   return found === undefined ? value : fc.oneof(fc.constant(found), value)
 }
 

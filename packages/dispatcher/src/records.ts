@@ -131,6 +131,27 @@ export async function lastRecords(
   return records
 }
 
+/** Why a member was settled here, without a word to Apple. */
+export const UNWRITTEN_REASONS = {
+  Removed: {
+    kind: 'unregistered',
+    meaning: 'The device was removed after the push was planned, before its turn came.',
+    remedy: 'Nothing: the device was gone before its turn came, and nothing was written to it.',
+  },
+  Refused: {
+    kind: 'rejected',
+    meaning: 'The device was marked as refused after the push was planned, before its turn came.',
+    remedy: 'Nothing until it registers again: Apple has rejected its token for good. See what the device says.',
+  },
+  Moved: {
+    kind: 'rejected',
+    meaning: 'The device registered in the other environment after the push was planned.',
+    remedy: 'Send to the other environment: the device registered there after the push was planned.',
+  },
+} as const satisfies Readonly<
+  Record<string, { readonly kind: SettledKind; readonly meaning: string; readonly remedy: string }>
+>
+
 /** What to do about a reason: Apple's, or one of ours. */
 export function remedyOf(reason: string): string | undefined {
   return REMEDIES.get(reason)
@@ -140,9 +161,7 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   ...Object.values(ERROR_STATUSES).map(({ name, remedy }) => [name, remedy] as const),
   ...Object.entries(PROVIDER_REASONS).map(([name, { remedy }]) => [name, remedy] as const),
   ...Object.entries(OWN_REASONS).map(([name, { remedy }]) => [name, remedy] as const),
-  ['Removed', 'Nothing: the device was gone before its turn came, and nothing was written to it.'],
-  ['Refused', 'Nothing until it registers again: Apple has rejected its token for good. See what the device says.'],
-  ['Moved', 'Send to the other environment: the device registered there after the push was planned.'],
+  ...Object.entries(UNWRITTEN_REASONS).map(([name, { remedy }]) => [name, remedy] as const),
 ])
 
 async function* chunksFrom(

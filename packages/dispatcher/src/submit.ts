@@ -14,8 +14,11 @@ import { findMade, keepMade, type KeyedRequest } from './statements/idempotency.
 import { holdPlan, insertChunks, type Planning } from './statements/plan.ts'
 import { findNumber, insertPush } from './statements/pushes.ts'
 
+/** 1 to 255 characters of ASCII, and no spaces around them. */
+export const IDEMPOTENCY_KEY = /^[!-~]([ -~]{0,253}[!-~])?$/
+
 export interface SubmitOptions {
-  /** 1 to 255 characters of ASCII: the same key with the same content, within 24 h, is the same push. */
+  /** See IDEMPOTENCY_KEY: the same key with the same content, within 24 h, is the same push. */
   readonly idempotencyKey?: string | undefined
   /** The id of the API key that asks: every API key has idempotency keys of its own. */
   readonly apiKey?: string | undefined
@@ -141,7 +144,7 @@ async function findReplay(database: Database, keyed: KeyedRequest): Promise<Subm
 
 function keyedRequest(request: PushRequest, { idempotencyKey, apiKey = '' }: SubmitOptions): KeyedRequest | undefined {
   if (idempotencyKey === undefined) return undefined
-  if (!/^[!-~]([ -~]{0,253}[!-~])?$/.test(idempotencyKey))
+  if (!IDEMPOTENCY_KEY.test(idempotencyKey))
     throw new DispatcherError(
       'invalid-push',
       'An idempotency key has 1 to 255 characters of ASCII, and no spaces around them',

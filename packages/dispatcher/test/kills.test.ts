@@ -5,16 +5,19 @@ import { join } from 'node:path'
 import { startMariaDb, startRedis } from '@lhspn/test-servers'
 import { expect, test } from 'vitest'
 
-import { type KillReport, runKills } from './kills/kills.ts'
+import { type KillOptions, runKills } from './kills/kills.ts'
 
 /**
- * Kills in all; a third of them in each test. A long run, as before a release:
- * `LHSPN_KILLS=200 LHSPN_KILLS_SEED=7 pnpm exec vitest run --project dispatcher kills`
+ * Kills in all; each test has a third of them, half on the gateway and half on the provider API. A long run, as before a
+ * release: `LHSPN_KILLS=200 LHSPN_KILLS_SEED=7 pnpm exec vitest run --project dispatcher kills`
  */
 const KILLS = Number(process.env['LHSPN_KILLS'] ?? 30)
 const SEED = Number(process.env['LHSPN_KILLS_SEED'] ?? 1)
-const EACH = Math.ceil(KILLS / 3)
-const TIMEOUT_MS = 120_000 + EACH * 20_000
+const INTERFACES = ['gateway', 'provider-api'] as const
+const EACH = Math.ceil(KILLS / 3 / INTERFACES.length)
+const TIMEOUT_MS = 180_000 + 2 * EACH * 20_000
+
+type Place = Omit<KillOptions, 'interface' | 'seed' | 'kills'>
 
 test.concurrent(
   'on SQLite, no kill costs or doubles an outcome',
@@ -22,17 +25,24 @@ test.concurrent(
   async ({ onTestFinished }) => {
     const folder = await mkdtemp(join(tmpdir(), 'lhspn-kills-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    const databaseUrl = `sqlite:${join(folder, 'kills.db')}`
-    const victims = ['worker', 'worker', 'worker', 'drained', 'gateway'] as const
-    tell(await runKills({ seed: SEED, kills: EACH, workers: 1, victims, databaseUrl }))
+    const victims = ['worker', 'worker', 'worker', 'drained', 'apple'] as const
+    await killOnBoth(SEED, async (name) => ({
+      workers: 1,
+      victims,
+      databaseUrl: `sqlite:${join(folder, `${name}.db`)}`,
+    }))
   },
 )
 
 test.concurrent('on MariaDB, no kill costs or doubles an outcome', { timeout: TIMEOUT_MS }, async () => {
   await using mariaDb = await startMariaDb({ durable: true })
-  const databaseUrl = await mariaDb.database()
-  const victims = ['worker', 'worker', 'worker', 'drained', 'database', 'gateway'] as const
-  tell(await runKills({ seed: SEED + 1, kills: EACH, workers: 1, victims, databaseUrl, database: mariaDb }))
+  const victims = ['worker', 'worker', 'worker', 'drained', 'database', 'apple'] as const
+  await killOnBoth(SEED + 2, async () => ({
+    workers: 1,
+    victims,
+    databaseUrl: await mariaDb.database(),
+    database: mariaDb,
+  }))
 })
 
 test(
@@ -41,15 +51,21 @@ test(
   async () => {
     await using mariaDb = await startMariaDb({ durable: true })
     await using redis = await startRedis()
-    const databaseUrl = await mariaDb.database()
-    const victims = ['worker', 'worker', 'worker', 'drained', 'database', 'redis', 'gateway'] as const
-    const servers = { database: mariaDb, redis, redisUrl: redis.url }
-    tell(await runKills({ seed: SEED + 2, kills: EACH, workers: 2, victims, databaseUrl, ...servers }))
+    const victims = ['worker', 'worker', 'worker', 'drained', 'database', 'redis', 'apple'] as const
+    await killOnBoth(SEED + 4, async () => {
+      const databaseUrl = await mariaDb.database()
+      return { workers: 2, victims, databaseUrl, database: mariaDb, redis, redisUrl: redis.url }
+    })
   },
 )
 
-function tell(report: KillReport): void {
-  expect(report.notifications).toBeGreaterThan(0)
-  expect(report.answers).toBeGreaterThan(0)
-  process.stdout.write(`${JSON.stringify(report)}\n`)
+/** Pushes over one interface, and then over the other. */
+async function killOnBoth(seed: number, placeFor: (name: string) => Promise<Place>): Promise<void> {
+  for (const [index, each] of INTERFACES.entries()) {
+    const place = await placeFor(each)
+    const report = await runKills({ interface: each, seed: seed + index, kills: EACH, ...place })
+    expect(report.notifications).toBeGreaterThan(0)
+    expect(report.answers).toBeGreaterThan(0)
+    process.stdout.write(`${each} ${JSON.stringify(report)}\n`)
+  }
 }

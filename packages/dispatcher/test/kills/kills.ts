@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
+import { type Simulator, startSimulator } from '@lhspn/apns-simulator'
 import { type Database, DatabaseError, openDatabase } from '@lhspn/database'
 import { type DeviceStore, openDeviceStore } from '@lhspn/device-store'
 
@@ -11,15 +11,16 @@ import { Dispatcher } from '../../src/dispatcher.ts'
 import { MIGRATIONS, OWNER } from '../../src/migrations/index.ts'
 import type { PushRequest, StoredPush } from '../../src/push.ts'
 import type { NotificationRecord } from '../../src/records.ts'
+import { type Apple, APPLE, HEADS, type Interface } from './apple.ts'
 import { Random } from './random.ts'
 import { WorkerHandle } from './worker-handle.ts'
 import type { WorkerSettings } from './worker-process.ts'
 
 /**
- * What is killed. `gateway`: its connections are reset in the middle of a notification. `drained`: a worker that is asked
+ * What is killed. `apple`: its connections are cut in the middle of a notification. `drained`: a worker that is asked
  * to end, as when a new version is rolled out.
  */
-type Victim = 'worker' | 'drained' | 'database' | 'redis' | 'gateway'
+type Victim = 'worker' | 'drained' | 'database' | 'redis' | 'apple'
 
 /** What can be killed and started again. */
 interface Server {
@@ -28,6 +29,7 @@ interface Server {
 }
 
 export interface KillOptions {
+  readonly interface: Interface
   readonly seed: number
   readonly kills: number
   readonly workers: number
@@ -52,24 +54,14 @@ export interface KillReport {
 
 const APP = 'com.example.app'
 const DEVICES = 20_000
-/** One of so many devices has a token that Apple refuses. */
+/** One of so many devices has a token that Apple refuses, and as many one of which Apple knows that it is gone. */
 const REFUSED_EVERY = 500
 const LEASE_MS = 2_000
-const CHUNK_SIZE = 500
 const CONCURRENCY = 1
-/** What a worker has in hand may arrive a second time when it is killed: chunks that are fed, and three times as many that settle. */
-const TWICE_A_KILL = 4 * CONCURRENCY * CHUNK_SIZE
-/** Slow enough that a push outlives some kills. */
-const BYTES_PER_SECOND = 500_000
 const LONGEST_DEATH_MS = 1_500
 /** A push that does not come to its end in this time never will. */
 const PUSH_MS = 120_000
 const SAVED_AT_ONCE = 1_000
-
-const SCRIPT: Script = {
-  rules: [{ when: { token: { startsWith: 'ffff' } }, do: { status: 8 } }],
-  connections: [{ nth: { from: 1 }, do: 'read-slowly', bytesPerSecond: BYTES_PER_SECOND }],
-}
 
 /**
  * Kills at random moments of pushes, starts again, and sees whether all of it holds together: pushes follow one another
@@ -83,6 +75,7 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
 
 class Run {
   readonly #options: KillOptions
+  readonly #apple: Apple
   readonly #random: Random
   readonly #simulator: Simulator
   readonly #database: Database
@@ -91,11 +84,12 @@ class Run {
   readonly #folder: string
   readonly #settingsFile: string
   readonly #workers: WorkerHandle[] = []
-  readonly #kills: Record<Victim, number> = { worker: 0, drained: 0, database: 0, redis: 0, gateway: 0 }
+  readonly #kills: Record<Victim, number> = { worker: 0, drained: 0, database: 0, redis: 0, apple: 0 }
   readonly #pushes: StoredPush[] = []
-  /** Pushes that addressed a token, and tokens that a push found to be refused. */
+  /** Pushes that addressed a token, and tokens that a push found to be refused, or gone. */
   readonly #addressed = new Map<string, number>()
   readonly #refused = new Set<string>()
+  readonly #gone = new Set<string>()
   readonly #ended = new AbortController()
   #failure: unknown
   #notifications = 0
@@ -108,6 +102,7 @@ class Run {
     made: { simulator: Simulator; database: Database; store: DeviceStore; folder: string },
   ) {
     this.#options = options
+    this.#apple = APPLE[options.interface]
     this.#random = new Random(options.seed)
     this.#simulator = made.simulator
     this.#database = made.database
@@ -120,14 +115,14 @@ class Run {
       senderFor: () => {
         throw new Error('nothing is delivered here')
       },
-      chunkSize: CHUNK_SIZE,
+      chunkSize: this.#apple.chunkSize,
       leaseMs: LEASE_MS,
     })
   }
 
   static async open(options: KillOptions): Promise<Run> {
     const folder = await mkdtemp(join(tmpdir(), 'lhspn-kills-'))
-    const simulator = await startSimulator({ script: SCRIPT, seed: options.seed })
+    const simulator = await startSimulator({ script: APPLE[options.interface].script, seed: options.seed })
     const database = await openDatabase(options.databaseUrl)
     const store = await openDeviceStore(database)
     await database.migrate(OWNER, MIGRATIONS)
@@ -182,15 +177,13 @@ class Run {
 
   async #writeSettings(): Promise<void> {
     const { databaseUrl, redisUrl } = this.#options
-    const { gateway, certificates } = this.#simulator
     const settings: WorkerSettings = {
       databaseUrl,
       redisUrl,
-      gateway,
-      ca: certificates.ca,
-      certificate: certificates.client,
+      apple: this.#apple.addressOf(this.#simulator, APP),
+      ca: this.#simulator.certificates.ca,
       leaseMs: LEASE_MS,
-      chunkSize: CHUNK_SIZE,
+      chunkSize: this.#apple.chunkSize,
       concurrency: CONCURRENCY,
     }
     await writeFile(this.#settingsFile, JSON.stringify(settings))
@@ -200,7 +193,7 @@ class Run {
   async #untilRandomMoment(): Promise<void> {
     const { journal } = this.#simulator
     const from = journal.accepted
-    const more = this.#random.below(DEVICES / 8)
+    const more = this.#random.below(DEVICES / 4)
     const push = this.#pushes.at(-1)
     if (push === undefined || (await this.#isCompleted(push))) await this.#submit()
     await this.#until(
@@ -253,11 +246,9 @@ class Run {
         return this.#killServer(this.#options.database)
       case 'redis':
         return this.#killServer(this.#options.redis)
-      case 'gateway': {
-        const cut = { when: {}, times: 1 + this.#random.below(4), do: 'reset' } as const
-        this.#simulator.script({ ...SCRIPT, rules: [cut, ...(SCRIPT.rules ?? [])] })
+      case 'apple':
+        this.#simulator.script(this.#apple.cutting(this.#random))
         return
-      }
       default:
         throw new TypeError(`no such victim: ${String(victim satisfies never)}`)
     }
@@ -292,7 +283,7 @@ class Run {
   async #checkPush(n: number): Promise<void> {
     const { id } = this.#pushes[n - 1] as StoredPush
     const { counts, reasons } = await insist(() => this.#dispatcher.get(id))
-    const expected = DEVICES - this.#refused.size
+    const expected = DEVICES - this.#refused.size - this.#gone.size
     const records = await this.#records(id)
     const arrived = this.#arrived(n)
     const kinds = { accepted: 0, rejected: 0, unregistered: 0, unconfirmed: 0 }
@@ -300,10 +291,10 @@ class Run {
       if (outcome === null) throw new Error(`${token} has no outcome`)
       kinds[outcome]++
       if (outcome === 'accepted' && !arrived.has(token)) throw new Error(`${token} is accepted, and never arrived`)
-      // Where the gateway was cut, nobody knows.
-      if (outcome !== 'unconfirmed' && (outcome === 'rejected') !== isRefused(token))
-        throw new Error(`${token} is ${outcome}`)
+      // Where connections were cut, nobody knows.
+      if (outcome !== 'unconfirmed' && outcome !== this.#expectedOf(token)) throw new Error(`${token} is ${outcome}`)
       if (outcome === 'rejected') this.#refused.add(token)
+      if (outcome === 'unregistered') this.#gone.add(token)
       this.#addressed.set(token, (this.#addressed.get(token) ?? 0) + 1)
     }
     const told = `push ${n}: ${JSON.stringify({ counts, reasons, kinds })}`
@@ -316,8 +307,13 @@ class Run {
     for (const times of arrived.values()) this.#twice += times - 1
     // A database that is dead for longer than a lease takes the chunks from every worker; all else costs nothing.
     const losses = this.#kills.worker + this.#kills.database * this.#options.workers
-    if (this.#twice > losses * TWICE_A_KILL)
+    if (this.#twice > losses * this.#apple.twiceAKill * CONCURRENCY)
       throw new Error(`${this.#twice} arrived twice: ${JSON.stringify(this.#kills)}; ${told}`)
+  }
+
+  #expectedOf(token: string): 'accepted' | 'rejected' | 'unregistered' {
+    if (token.startsWith(HEADS.refused)) return 'rejected'
+    return this.#apple.tellsWhoIsGone && token.startsWith(HEADS.gone) ? 'unregistered' : 'accepted'
   }
 
   /** Records by token: one for each, or it throws. */
@@ -338,8 +334,7 @@ class Run {
   /** How often each token was reached by a push. Every one of its notifications has the same badge, that of its count. */
   #arrived(n: number): ReadonlyMap<string, number> {
     const times = new Map<string, number>()
-    for (const { verdict, payload, token } of this.#simulator.journal.entries()) {
-      if (verdict !== 'accepted') continue
+    for (const { payload, token } of this.#apple.arrivals(this.#simulator)) {
       const { push, aps } = JSON.parse(Buffer.from(payload).toString()) as { push: number; aps: { badge: number } }
       if (aps.badge !== push) throw new Error(`${token} was sent badge ${aps.badge} by push ${push}`)
       if (push === n) times.set(token, (times.get(token) ?? 0) + 1)
@@ -347,7 +342,7 @@ class Run {
     return times
   }
 
-  /** Badges were counted once for each push, and who was refused is marked. */
+  /** Badges were counted once for each push, who was refused is marked, and who is gone was removed. */
   async #checkDevices(): Promise<void> {
     let devices = 0
     for await (const page of this.#store.find({ app: APP })) {
@@ -355,10 +350,12 @@ class Run {
         devices++
         const addressed = this.#addressed.get(token)
         if (badge !== addressed) throw new Error(`${token} has badge ${badge} after ${addressed} pushes`)
+        if (this.#gone.has(token)) throw new Error(`${token} is gone, and still registered`)
         if ((refused !== null) !== this.#refused.has(token)) throw new Error(`${token} is refused: ${refused !== null}`)
       }
     }
-    if (devices !== DEVICES) throw new Error(`${devices} of ${DEVICES} devices are left`)
+    const left = DEVICES - this.#gone.size
+    if (devices !== left) throw new Error(`${devices} devices are left, and not ${left}`)
   }
 
   async #story(): Promise<string> {
@@ -367,14 +364,15 @@ class Run {
   }
 }
 
-/** Tokens spread over the whole range, but for those that are refused. */
+/** Tokens spread over the whole range, but for those that are refused, or gone. */
 function tokenOf(index: number): string {
-  const head = index % REFUSED_EVERY === 0 ? 'ffff' : (Math.imul(index, 40_503) & 0x7fff).toString(16).padStart(4, '0')
-  return `${head}${index.toString(16).padStart(60, '0')}`
+  return `${headOf(index)}${index.toString(16).padStart(60, '0')}`
 }
 
-function isRefused(token: string): boolean {
-  return token.startsWith('ffff')
+function headOf(index: number): string {
+  if (index % REFUSED_EVERY === 0) return HEADS.refused
+  if (index % REFUSED_EVERY === 1) return HEADS.gone
+  return (Math.imul(index, 40_503) & 0x7fff).toString(16).padStart(4, '0')
 }
 
 function requestOf(n: number): PushRequest {

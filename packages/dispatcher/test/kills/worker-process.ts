@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import { type Database, openDatabase } from '@lhspn/database'
 import { openDeviceStore } from '@lhspn/device-store'
-import { openCertificate, Sender } from '@lhspn/sender'
+import { openCertificate, openSigningKey, Sender } from '@lhspn/sender'
 
 import { openBullMqQueue } from '../../src/chunk-queue/bullmq.ts'
 import { EmbeddedQueue } from '../../src/chunk-queue/embedded.ts'
@@ -17,10 +17,18 @@ export interface WorkerSettings {
   readonly databaseUrl: string
   /** Absent: the queue is embedded in the database. */
   readonly redisUrl?: string | undefined
-  readonly gateway: string
-  /** PEM. */
+  /** How Apple is reached. Keys and certificates are PEM. */
+  readonly apple:
+    | { readonly gateway: string; readonly certificate: string }
+    | {
+        readonly provider: string
+        readonly app: string
+        readonly key: string
+        readonly keyId: string
+        readonly teamId: string
+        readonly connections: number
+      }
   readonly ca: string
-  readonly certificate: string
   readonly leaseMs: number
   readonly chunkSize: number
   readonly concurrency: number
@@ -36,8 +44,7 @@ const { databaseUrl, redisUrl, leaseMs, chunkSize, concurrency } = settings
 const database = await insist(() => openDatabase(databaseUrl))
 const store = await insist(() => openDeviceStore(database))
 const queue = await insist(() => openQueue(database))
-const credentials = openCertificate(Buffer.from(settings.certificate))
-const sender = new Sender({ gateway: settings.gateway, ca: settings.ca, credentials, connections: 2 })
+const sender = openSender()
 const dispatcher = new Dispatcher({
   store,
   queue,
@@ -55,6 +62,16 @@ process.stdout.write('ready\n')
 process.once('SIGTERM', () => {
   void end()
 })
+
+function openSender(): Sender {
+  const { apple, ca } = settings
+  if ('gateway' in apple) {
+    const credentials = openCertificate(Buffer.from(apple.certificate))
+    return new Sender({ gateway: apple.gateway, ca, credentials, connections: 2 })
+  }
+  const { provider, app, key, keyId, teamId, connections } = apple
+  return new Sender({ provider, app, ca, credentials: openSigningKey(key, { keyId, teamId }), connections })
+}
 
 async function openQueue(on: Database) {
   return redisUrl === undefined

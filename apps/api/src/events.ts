@@ -1,0 +1,55 @@
+import type { Context } from 'hono'
+
+import type { Env } from './endpoint.ts'
+
+/** A comment so often keeps proxies from taking silence for the end. */
+const HEARTBEAT_MS = 15_000
+
+/**
+ * Answers a stream of server-sent events, one for each value. It ends with its source, with its reader, and when the
+ * server is about to end; one that fails is cut off, so that no reader takes it for the end.
+ * @param open begins the source, which stops when its signal is aborted; what its first value throws is told as a problem
+ */
+export async function answerEvents(
+  c: Context<Env>,
+  name: string,
+  open: (signal: AbortSignal) => AsyncGenerator<unknown, void, undefined>,
+  onFailure: (error: unknown) => void,
+): Promise<Response> {
+  const left = new AbortController()
+  const signal = AbortSignal.any([left.signal, c.get('ending')])
+  const source = open(signal)
+  let next: IteratorResult<unknown> | undefined = await source.next()
+  let heartbeat: NodeJS.Timeout | undefined
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      heartbeat = setInterval(() => {
+        // A reader who does not read is not written to.
+        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(Buffer.from(': still there\n\n'))
+      }, HEARTBEAT_MS)
+    },
+    async pull(controller) {
+      try {
+        const step = next ?? (await source.next())
+        next = undefined
+        if (left.signal.aborted) return
+        if (step.done !== true) {
+          controller.enqueue(Buffer.from(`event: ${name}\ndata: ${JSON.stringify(step.value)}\n\n`))
+          return
+        }
+        clearInterval(heartbeat)
+        controller.close()
+      } catch (error) {
+        clearInterval(heartbeat)
+        onFailure(error)
+        c.env.outgoing.destroy()
+      }
+    },
+    async cancel() {
+      clearInterval(heartbeat)
+      left.abort()
+      await source.return()
+    },
+  })
+  return c.body(body, 200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+}
