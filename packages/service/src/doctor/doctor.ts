@@ -3,6 +3,7 @@ import { failure } from '../finding.ts'
 import { examineApp } from './app.ts'
 import type { Check, DoctorOptions } from './check.ts'
 import { examineDatabase } from './database.ts'
+import { examineRedis } from './redis.ts'
 
 /**
  * Checks an installation end to end, one thing after the other. Nothing is changed: no schema, no file, no list of the
@@ -22,6 +23,7 @@ export async function* examine(
   }
   yield configuration(config)
   yield* examineDatabase(config, options)
+  yield* examineRedis(config, options)
   if (config.apps.length === 0) {
     yield { check: 'apps', verdict: 'warn', found: 'no app is configured', remedy: 'Run `lhspn apps add TOPIC`.' }
   }
