@@ -1,7 +1,7 @@
 import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
 import { type Database, openDatabase, type Row } from '@lhspn/database'
 import { type DeviceStore, openDeviceStore, type Registration } from '@lhspn/device-store'
-import { openCertificate, Sender, type GatewayOptions } from '@lhspn/sender'
+import { type GatewayOptions, openCertificate, openSigningKey, type ProviderApiOptions, Sender } from '@lhspn/sender'
 import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { onTestFinished } from 'vitest'
 
@@ -61,6 +61,15 @@ export class Delivery {
     const credentials = openCertificate(Buffer.from(this.apple.certificates.client))
     const { gateway, certificates } = this.apple
     const sender = new Sender({ gateway, ca: certificates.ca, credentials, ...options })
+    onTestFinished(() => sender.close())
+    return sender
+  }
+
+  /** One that speaks to the provider API. */
+  providerSender(options: Partial<ProviderApiOptions> = {}): Sender {
+    const { provider, certificates, signingKey } = this.apple
+    const credentials = openSigningKey(signingKey.key, signingKey)
+    const sender = new Sender({ app: APP, provider, ca: certificates.ca, credentials, ...options })
     onTestFinished(() => sender.close())
     return sender
   }

@@ -33,6 +33,7 @@ export interface KillOptions {
   readonly seed: number
   readonly kills: number
   readonly workers: number
+  /** Each of them is killed once, in an order of chance, before any comes again. */
   readonly victims: readonly Victim[]
   readonly databaseUrl: string
   readonly redisUrl?: string
@@ -85,6 +86,7 @@ class Run {
   readonly #settingsFile: string
   readonly #workers: WorkerHandle[] = []
   readonly #kills: Record<Victim, number> = { worker: 0, drained: 0, database: 0, redis: 0, apple: 0 }
+  #victims: readonly Victim[] = []
   readonly #pushes: StoredPush[] = []
   /** Pushes that addressed a token, and tokens that a push found to be refused, or gone. */
   readonly #addressed = new Map<string, number>()
@@ -138,7 +140,7 @@ class Run {
     try {
       for (let kill = 0; kill < this.#options.kills; kill++) {
         await this.#untilRandomMoment()
-        await this.#kill(this.#random.pick(this.#options.victims))
+        await this.#kill(this.#nextVictim())
       }
       await this.#untilCompleted()
     } finally {
@@ -230,6 +232,13 @@ class Run {
       if (performance.now() > deadline) throw new Error(`It never came that ${what}: ${await this.#story()}`)
       await delay(10)
     }
+  }
+
+  #nextVictim(): Victim {
+    if (this.#victims.length === 0) this.#victims = this.#random.shuffle(this.#options.victims)
+    const [victim, ...others] = this.#victims
+    this.#victims = others
+    return victim as Victim
   }
 
   async #kill(victim: Victim): Promise<void> {

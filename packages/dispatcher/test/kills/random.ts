@@ -18,4 +18,11 @@ export class Random {
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)] as T
   }
+
+  shuffle<T>(list: readonly T[]): readonly T[] {
+    return list
+      .map((each) => ({ each, place: this.below(2 ** 32) }))
+      .toSorted((one, other) => one.place - other.place)
+      .map(({ each }) => each)
+  }
 }
