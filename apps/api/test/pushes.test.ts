@@ -116,7 +116,8 @@ describe.for(['provider-api', 'gateway'] as const)('over the %s', (over) => {
     const { id: apnsId } = records.body.data[1] as { id: string }
     expect((await api.get(`/v1/notifications/${apnsId}`)).body).toEqual(records.body.data[1])
     // a warning for each that was not accepted, and a line for the chunk
-    await expect.poll(() => api.log.map(({ msg }) => msg)).toContain('push: completed')
+    const expected = expect.arrayContaining(['push: completed', 'chunk: closed'])
+    await expect.poll(() => api.log.map(({ msg }) => msg)).toEqual(expected)
     expect(api.log.find(({ msg }) => msg === 'notification: not accepted')).toMatchObject({
       level: 'warn',
       push: id,
