@@ -34,12 +34,12 @@ test('--json: the figures of each step', async () => {
   expect(registered).toMatchObject({ step: 1, registered: 1000, stored: 1000 })
   expect(filtered).toMatchObject({
     step: 2,
-    sent: 601,
+    planned: 601,
     accepted: 584,
     rejected: 6,
     unregistered: 11,
     unconfirmed: 0,
-    unsent: 0,
+    remaining: 0,
     wrong: [],
     answers: { BadDeviceToken: 6, Unregistered: 11 },
     refused: 6,
@@ -49,7 +49,7 @@ test('--json: the figures of each step', async () => {
   })
   expect(all).toMatchObject({
     step: 3,
-    sent: 984,
+    planned: 984,
     accepted: 984,
     acceptedTakenOnce: 984,
     taken: 984,
@@ -59,9 +59,9 @@ test('--json: the figures of each step', async () => {
   })
   expect(gateway).toMatchObject({
     step: 4,
-    sent: 250,
+    planned: 250,
     rejected: 1,
-    unsent: 0,
+    remaining: 0,
     wrong: [],
     answers: { ProcessingError: 1, InvalidToken: 1, Shutdown: 1 },
   })
@@ -79,7 +79,7 @@ test.runIf(process.platform === 'linux')('on a terminal it stays up to look arou
   expect(await listed.json()).toMatchObject({ count: 1237 })
   const sent = await lhspn(['--config', config, 'send', '--to', taken, '--to', refused, '--to', gone, 'Hello'])
   expect(sent.code).toBe(3)
-  expect(sent.stdout).toMatch(/\n +refused devices +1 .*\n +removed devices +1 /)
+  expect(sent.stdout).toMatch(/\n +rejected +1 {2}BadDeviceToken 1 .*\n +unregistered +1 {2}Unregistered 1 /)
   const shown = await lhspn(['--config', config, 'devices', 'show', gone])
   expect(shown).toMatchObject({ code: 4, stdout: expect.stringContaining('APNs said that the token is dead') })
   const feedback = await lhspn(['--config', config, '--json', 'feedback', '--environment', 'sandbox'])

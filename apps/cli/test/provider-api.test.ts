@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
-import { lhspn, objectsOf, register, simulatedInstallation, tokenOf } from './lhspn.ts'
+import { lhspn, objectsOf, register, Running, simulatedInstallation, tokenOf } from './lhspn.ts'
 
 const taken = tokenOf(1)
 const gone = tokenOf(2)
@@ -85,48 +85,45 @@ test('devices from which the app is gone are removed, unless they registered sin
   ])
   const ended = await lhspn(['--config', config, '--json', 'send', '--all', '--max-audience', '4', 'Hello'])
   expect(ended.code).toBe(3)
-  const told = objectsOf(ended) as { token?: string }[]
-  expect(told.find(({ token }) => token === gone)).toEqual({
+  const [push] = objectsOf(ended) as { id: string }[]
+  expect(push).toMatchObject({
+    counts: { planned: 4, accepted: 1, rejected: 1, unregistered: 2, unconfirmed: 0, remaining: 0 },
+    reasons: { BadDeviceToken: 1, Unregistered: 2 },
+  })
+  const args = ['--config', config, 'pushes', 'notifications', push?.id ?? '']
+  const records = objectsOf(await lhspn([...args, '--json'])) as { token: string }[]
+  expect(records.find(({ token }) => token === gone)).toEqual({
+    id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    push: push?.id,
     token: gone,
     outcome: 'unregistered',
     reason: 'Unregistered',
-    status: 410,
     since: '2020-01-31T00:00:00.000Z',
-    attempts: 1,
     remedy: expect.stringContaining('Remove the token'),
-  })
-  expect(told.at(-1)).toMatchObject({
-    counts: { planned: 4, accepted: 1, rejected: 1, unregistered: 2, unconfirmed: 0, unsent: 0 },
-    reasons: { BadDeviceToken: 1, Unregistered: 2 },
-    refusedDevices: 1,
-    removedDevices: 1,
   })
   const listed = objectsOf(await lhspn(['--config', config, '--json', 'devices', 'list'])) as { token: string }[]
   expect(listed.map(({ token }) => token).toSorted()).toEqual([taken, back, refused])
   expect(await lhspn(['--config', config, 'devices', 'show', gone])).toMatchObject({ code: 4 })
 })
 
-test('a refused key: exit 5, everything is unsent, and what to do', async () => {
+test('a refused key: exit 5, the push is paused, and what to do', async () => {
   const rules = [{ when: {}, do: { status: 403, reason: 'InvalidProviderToken' } }]
   const { config } = await simulatedInstallation({ provider: { rules } })
   const ended = await lhspn(['--config', config, '--json', 'send', '--to', taken, 'Hello'])
   expect(ended.code).toBe(5)
-  expect(JSON.parse(ended.stderr)).toMatchObject({ code: 'credentials-refused', status: 422 })
-  expect(objectsOf(ended)).toEqual([
-    expect.objectContaining({ token: taken, outcome: 'unsent' }),
-    expect.objectContaining({ counts: expect.objectContaining({ planned: 1, unsent: 1 }) }),
-  ])
+  expect(JSON.parse(ended.stderr)).toMatchObject({ code: 'push-paused', status: 422 })
+  expect(objectsOf(ended)).toMatchObject([{ state: 'paused', pausedBecause: 'credentials', counts: { remaining: 1 } }])
 })
 
-test('where Apple asks to wait for long, the notification is unsent, with when to try again: exit 3', async () => {
+test('where Apple asks to wait for long, the push waits, and goes on by itself', async () => {
   const rules = [{ when: {}, do: { status: 429, reason: 'TooManyRequests', retryAfter: 3600 } }]
-  const { config } = await simulatedInstallation({ provider: { rules } })
-  const before = Date.now()
-  const ended = await lhspn(['--config', config, '--json', 'send', '--to', taken, 'Hello'])
-  expect(ended.code).toBe(3)
-  const [told] = objectsOf(ended) as { retryAt: string }[]
-  expect(told).toMatchObject({ outcome: 'unsent', reason: 'RetryLater' })
-  expect(Date.parse(told?.retryAt ?? '')).toBeGreaterThanOrEqual(before + 3_600_000)
+  const { config, simulator } = await simulatedInstallation({ provider: { rules } })
+  const running = new Running(['--config', config, '--json', 'send', '--to', taken, 'Hello'])
+  await simulator.journal.waitFor((journal) => journal.requests().length > 0)
+  running.kill('SIGINT')
+  const ended = await running.ended()
+  expect(ended.code).toBe(130)
+  expect(objectsOf(ended)).toMatchObject([{ state: 'running', counts: { planned: 1, remaining: 1 } }])
 })
 
 test('an app without credentials can neither send nor preview: exit 5', async () => {

@@ -7,18 +7,94 @@ import { closedPort, lhspn, objectsOf, Running, gatewayInstallation, tokenOf } f
 
 const good = tokenOf(1)
 const bad = tokenOf(2)
+/** A stream that is slow is stored after a third of a lease. */
+const SOON = { LHSPN_DISPATCHER_LEASE: '2s' }
 const refusing = { rules: [{ when: { token: bad }, do: { status: 8 } }] }
+
+const neverAnswers = { connections: [{ nth: { from: 1 }, do: 'half-open' }] } as const
+
+interface Listed {
+  readonly id: string
+  readonly state: string
+}
+
+/** The newest push, once it is as it should be. */
+async function newestPush(config: string, isMeant: (push: Listed) => boolean): Promise<Listed> {
+  for (;;) {
+    const [newest] = objectsOf(await lhspn(['--config', config, '--json', 'pushes', 'list'])) as Listed[]
+    if (newest !== undefined && isMeant(newest)) return newest
+  }
+}
 
 test('a text goes to one device: exit 0, and the payload is the alert', async () => {
   const { config, simulator } = await gatewayInstallation()
   const ended = await lhspn(['--config', config, 'send', '--to', good, 'Hello'])
   expect(ended.stderr).toBe('')
-  expect(ended.stdout).toMatch(/^1 notification {2}com\.example\.app {2}production {2}[\d,]+\/s\n {2}accepted +1\n/)
+  expect(ended.stdout).toMatch(
+    /^psh_[0-9A-Z]{26} {2}1 notification {2}com\.example\.app {2}production {2}1 \/ 1 {2}[\d,]+\/s\n {2}accepted +1\n/,
+  )
   expect(ended.code).toBe(0)
   const sent = simulator.journal.entries().filter(({ verdict }) => verdict === 'accepted')
   expect(sent.map(({ token, payload }) => [token, new TextDecoder().decode(payload)])).toEqual([
     [good, '{"aps":{"alert":"Hello"}}'],
   ])
+})
+
+test('--detach stores the push and prints its id; work delivers it, and the same key is the same push', async () => {
+  const { config, simulator } = await gatewayInstallation()
+  const args = [
+    '--config',
+    config,
+    'send',
+    '--to',
+    good,
+    '--detach',
+    '--idempotency-key',
+    'sale-31',
+    '--expiration',
+    '2099-01-01T00:00:00Z',
+    'Hello',
+  ]
+  const first = await lhspn(args)
+  expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^psh_\w+\n$/) })
+  expect(simulator.journal.connections).toBe(0)
+  const again = await lhspn(args)
+  expect(again).toMatchObject({ code: 0, stdout: first.stdout, stderr: expect.stringContaining('stored before') })
+  const other = await lhspn([...args.slice(0, -1), 'Something else'])
+  expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('idempotency key') })
+  const id = first.stdout.trim()
+  const worker = new Running(['--config', config, 'work'])
+  const followed = await lhspn(['--config', config, 'pushes', 'show', id, '--follow'])
+  expect(followed).toMatchObject({ code: 0, stdout: expect.stringMatching(/accepted +1\n/) })
+  worker.kill('SIGINT')
+  expect(await worker.ended()).toMatchObject({ code: 0 })
+  expect(simulator.journal.acceptedTimes(good)).toBe(1)
+})
+
+test('--at waits for its time; a signal leaves the push scheduled', async () => {
+  const { config, simulator } = await gatewayInstallation()
+  const running = new Running(['--config', config, '--json', 'send', '--to', good, '--at', '+1h', 'Hello'])
+  const waiting = await newestPush(config, ({ state }) => state === 'scheduled')
+  running.kill('SIGTERM')
+  const ended = await running.ended()
+  expect(ended.code).toBe(143)
+  expect(objectsOf(ended)).toMatchObject([{ id: waiting.id, state: 'scheduled', counts: { planned: 1, remaining: 1 } }])
+  expect(simulator.journal.connections).toBe(0)
+})
+
+test('a push that somebody cancels or pauses while it is followed: exit 3', async () => {
+  for (const [change, state] of [
+    ['cancel', 'canceled'],
+    ['pause', 'paused'],
+  ] as const) {
+    const { config } = await gatewayInstallation(neverAnswers)
+    const running = new Running(['--config', config, '--json', 'send', '--to', good, '--at', '+1h', 'Hello'])
+    const { id } = await newestPush(config, () => true)
+    expect(await lhspn(['--config', config, 'pushes', change, id])).toMatchObject({ code: 0 })
+    const ended = await running.ended()
+    expect(ended).toMatchObject({ code: 3, stderr: '' })
+    expect(objectsOf(ended)).toMatchObject([{ id, state }])
+  }
 })
 
 test('flags make up the payload', async () => {
@@ -46,30 +122,50 @@ test('not every notification accepted: exit 3, a count for each reason and where
   expect(ended.code).toBe(3)
   expect(ended.stdout).toMatch(/accepted +2\n/)
   expect(ended.stdout).toMatch(/rejected +1 {2}InvalidToken 1 +lhspn explain InvalidToken\n/)
+  expect(ended.stderr).toMatch(/^Next: lhspn pushes notifications psh_\w+ --outcome rejected\n$/)
 })
 
-test('--json: an object for each notification that was not accepted, then the summary', async () => {
+test('--json: the push as the API answers it', async () => {
   const { config } = await gatewayInstallation(refusing)
-  const ended = await lhspn(['--config', config, '--json', 'send', '--to', good, '--to', bad, 'Hello'])
+  const ended = await lhspn([
+    '--config',
+    config,
+    '--json',
+    'send',
+    '--to',
+    good,
+    '--to',
+    bad,
+    '--rate',
+    '1000',
+    'Hello',
+  ])
   expect(ended.code).toBe(3)
   expect(ended.stderr).toBe('')
   expect(objectsOf(ended)).toEqual([
     {
-      token: bad,
-      outcome: 'rejected',
-      reason: 'InvalidToken',
-      status: 8,
-      attempts: 1,
-      remedy: expect.stringContaining('environment'),
-    },
-    {
+      id: expect.stringMatching(/^psh_/),
       app: 'com.example.app',
       environment: 'production',
-      counts: { planned: 2, accepted: 1, rejected: 1, unregistered: 0, unconfirmed: 0, unsent: 0 },
+      audience: { tokens: 2 },
+      payload: { aps: { alert: 'Hello' } },
+      pushType: 'alert',
+      priority: 10,
+      expiration: expect.stringMatching(/Z$/),
+      collapseId: null,
+      badge: null,
+      sendAt: null,
+      rate: 1000,
+      maxAudience: null,
+      onUnconfirmed: 'report',
+      state: 'completed',
+      pausedBecause: null,
+      planning: false,
+      counts: { planned: 2, accepted: 1, rejected: 1, unregistered: 0, unconfirmed: 0, remaining: 0 },
       reasons: { InvalidToken: 1 },
-      refusedDevices: 0,
-      removedDevices: 0,
-      perSecond: expect.any(Number),
+      createdAt: expect.any(String),
+      startedAt: expect.any(String),
+      completedAt: expect.any(String),
     },
   ])
 })
@@ -83,13 +179,13 @@ test('a token that is typed twice is sent to once', async () => {
 
 test('tokens stream from stdin, while it is open, in any spelling', async () => {
   const { config, simulator } = await gatewayInstallation()
-  const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
+  const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'], { variables: SOON })
   running.write(`${tokenOf(1)}\n<${tokenOf(2).toUpperCase()}>\r\n\n`)
   await simulator.journal.waitFor(({ accepted }) => accepted === 2)
   const ended = await running.end(tokenOf(3))
   expect(ended.code).toBe(0)
   expect(simulator.journal.accepted).toBe(3)
-  expect(objectsOf(ended)).toEqual([expect.objectContaining({ refusedLines: 0 })])
+  expect(objectsOf(ended)).toMatchObject([{ state: 'completed', counts: { planned: 3, accepted: 3 } }])
 })
 
 test('lines of stdin that are no tokens are told with their numbers; the others are sent to: exit 3', async () => {
@@ -100,9 +196,9 @@ test('lines of stdin that are no tokens are told with their numbers; the others 
   expect(ended.stderr.split('\n')).toEqual([
     expect.stringMatching(/^--to line 2: /),
     expect.stringMatching(/^--to line 4: .*hex digits/),
+    '2 lines of stdin had no device token; see above.',
     '',
   ])
-  expect(ended.stdout).toMatch(/refused lines +2 {2}no device tokens/)
   expect(simulator.journal.accepted).toBe(2)
 })
 
@@ -127,9 +223,11 @@ test('no tokens at all: exit 0, and stderr says so', async () => {
 test('bad input is refused before anything is sent, every fault at once: exit 2', async () => {
   const { config, simulator } = await gatewayInstallation()
   const args = ['--to', good, '--to', 'xyz', '--badge', '-1', '--environment', 'prod', '--priority', '7']
-  const ended = await lhspn(['--config', config, 'send', ...args, 'Hello'])
+  const delivery = ['--at', 'noon', '--rate', '0', '--idempotency-key', ' ']
+  const ended = await lhspn(['--config', config, 'send', ...args, ...delivery, 'Hello'])
   expect(ended.code).toBe(2)
-  for (const flag of ['--to', '--badge', '--environment', '--priority']) expect(ended.stderr).toContain(`\n  ${flag}: `)
+  for (const flag of ['--to', '--badge', '--environment', '--priority', '--at', '--rate', '--idempotency-key'])
+    expect(ended.stderr).toContain(`\n  ${flag}: `)
   expect(ended.stderr).toContain('did you mean production?')
   expect(simulator.journal.connections).toBe(0)
 })
@@ -199,15 +297,25 @@ test('an environment without a gateway: exit 5, and the key that is missing', as
   expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('sandboxGateway') })
 })
 
-test('a refused certificate: exit 5, and everything is unsent', async () => {
-  const { config } = await gatewayInstallation({ connections: [{ nth: { from: 1 }, do: 'tls-alert' }] })
+test('a refused certificate: exit 5, the push is paused, nothing is spent, and it can be resumed', async () => {
+  const { config, simulator } = await gatewayInstallation({ connections: [{ nth: { from: 1 }, do: 'tls-alert' }] })
   const ended = await lhspn(['--config', config, '--json', 'send', '--to', good, 'Hello'])
   expect(ended.code).toBe(5)
-  expect(JSON.parse(ended.stderr)).toMatchObject({ code: 'credentials-refused', status: 422 })
-  expect(objectsOf(ended)).toEqual([
-    expect.objectContaining({ token: good, outcome: 'unsent' }),
-    expect.objectContaining({ counts: expect.objectContaining({ planned: 1, unsent: 1 }) }),
-  ])
+  const [push] = objectsOf(ended) as { id: string }[]
+  expect(push).toMatchObject({ state: 'paused', pausedBecause: 'credentials', counts: { planned: 1, remaining: 1 } })
+  expect(JSON.parse(ended.stderr)).toMatchObject({
+    code: 'push-paused',
+    status: 422,
+    remedy: expect.stringContaining(`lhspn pushes resume ${push?.id}`),
+  })
+  simulator.script({})
+  const resumed = await lhspn(['--config', config, '--json', 'pushes', 'resume', push?.id ?? ''])
+  expect(objectsOf(resumed)).toMatchObject([{ state: 'running', pausedBecause: null }])
+  // whoever delivers next takes it up
+  const worker = new Running(['--config', config, 'work'])
+  await simulator.journal.waitFor(({ accepted }) => accepted === 1)
+  worker.kill('SIGTERM')
+  expect(await worker.ended()).toMatchObject({ code: 0, stdout: '' })
 })
 
 test('a gateway that is not trusted: exit 5', async () => {
@@ -217,16 +325,17 @@ test('a gateway that is not trusted: exit 5', async () => {
   expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('not trusted') })
 })
 
-test('a gateway that cannot be reached: stderr says what is tried, exit 6, everything is unsent', async () => {
+test('a gateway that cannot be reached: stderr says what is tried, until somebody leaves it to others', async () => {
   const { config, simulator } = await gatewayInstallation()
   const nobody = `127.0.0.1:${await closedPort()}`
   await writeFile(config, (await readFile(config, 'utf8')).replace(simulator.gateway, nobody))
   const running = new Running(['--config', config, 'send', '--to', good, 'Hello'])
-  await running.until(/The connection to .* failed/)
-  const ended = await running.end()
-  expect(ended.code).toBe(6)
-  expect(ended.stdout).toMatch(/unsent +1 {2}Unreachable 1 +lhspn explain Unreachable\n/)
-  expect(ended.stderr.match(/The connection to/g)).toHaveLength(2)
+  await running.until(/The connection to .* failed.* Trying on\./)
+  running.kill('SIGINT')
+  const ended = await running.ended()
+  expect(ended.code).toBe(130)
+  expect(ended.stdout).toMatch(/ running\n[\s\S]* remaining +1\n/)
+  expect(ended.stderr).toContain('What is left is stored')
 })
 
 test.for([
@@ -236,7 +345,7 @@ test.for([
   '$signal ends a stream: what is in flight settles, the summary is printed, exit $code',
   async ({ signal, code }) => {
     const { config, simulator } = await gatewayInstallation()
-    const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
+    const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'], { variables: SOON })
     running.write(Array.from({ length: 10 }, (_, at) => `${tokenOf(at)}\n`).join(''))
     await simulator.journal.waitFor(({ accepted }) => accepted === 10)
     running.kill(signal)
@@ -246,9 +355,7 @@ test.for([
   },
 )
 
-const neverAnswers = { connections: [{ nth: { from: 1 }, do: 'half-open' }] } as const
-
-test('a signal before anything was written leaves it unsent', async () => {
+test('a signal before anything was written leaves the push to others', async () => {
   const { config, simulator } = await gatewayInstallation(neverAnswers)
   const running = new Running(['--config', config, '--json', 'send', '--to', good, 'Hello'], {
     variables: { LHSPN_SENDER_QUIET_TIME: '100ms', LHSPN_SENDER_REQUEST_TIMEOUT: '1s' },
@@ -257,15 +364,15 @@ test('a signal before anything was written leaves it unsent', async () => {
   running.kill('SIGINT')
   const ended = await running.ended()
   expect(ended.code).toBe(130)
-  const [notification, summary] = objectsOf(ended)
-  expect(summary).toMatchObject({ counts: { planned: 1, accepted: 0, rejected: 0 } })
-  expect(notification).toMatchObject({ token: good, outcome: expect.stringMatching(/^(unsent|unconfirmed)$/) })
+  const [push] = objectsOf(ended) as { counts: { remaining: number; unconfirmed: number } }[]
+  expect(push).toMatchObject({ counts: { planned: 1, accepted: 0, rejected: 0 } })
+  expect((push?.counts.remaining ?? 0) + (push?.counts.unconfirmed ?? 0)).toBe(1)
 })
 
-test('what stdin brings after a signal is unsent, and accounted for', async () => {
+test('what stdin brings after a signal is not read; what was stored before goes on later', async () => {
   const { config, simulator } = await gatewayInstallation({ rules: [{ when: { token: good }, do: 'stall' }] })
   const running = new Running(['--config', config, 'send', '--to', '-', 'Hello'], {
-    variables: { LHSPN_SENDER_REQUEST_TIMEOUT: '3s' },
+    variables: { ...SOON, LHSPN_SENDER_REQUEST_TIMEOUT: '3s' },
   })
   running.write(`${good}\n`)
   await simulator.journal.waitFor((journal) => journal.entries().some(({ token }) => token === good))
@@ -275,10 +382,7 @@ test('what stdin brings after a signal is unsent, and accounted for', async () =
   running.write(`${tokenOf(7)}\n`)
   const ended = await running.ended()
   expect(ended.code).toBe(130)
-  expect(ended.stdout).toMatch(
-    /^2 notifications .*\n +accepted +0\n +rejected +0\n +unregistered +0\n +unconfirmed +1 {2}NoAnswer 1 .*\n/,
-  )
-  expect(ended.stdout).toMatch(/\n +unsent +1 {2}Aborted 1 /)
+  expect(ended.stdout).toMatch(/^psh_\w+ {2}1 notification .*\n +accepted +0\n[\s\S]* unconfirmed +1 {2}NoAnswer 1 /)
 })
 
 test('a second signal ends at once', async () => {
@@ -288,16 +392,15 @@ test('a second signal ends at once', async () => {
   })
   await simulator.journal.waitFor(({ connections }) => connections > 0)
   running.kill('SIGINT')
-  await running.until(/Once more ends at once/)
   // it waits for the answer to its barrier, which never comes
-  await running.until(/unsent +1/)
+  await running.until(/Once more ends at once/)
   running.kill('SIGINT')
   expect(await running.ended()).toMatchObject({ code: 130 })
 })
 
 test('a reader of stdout that leaves does not end the sending', async () => {
   const { config, simulator } = await gatewayInstallation({ rules: [{ when: {}, do: { status: 8 }, times: 1 }] })
-  const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'])
+  const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'], { variables: SOON })
   running.closeStdout()
   running.write(`${tokenOf(1)}\n`)
   await simulator.journal.waitFor((journal) => journal.counts().rejected === 1)

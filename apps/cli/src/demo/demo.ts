@@ -45,7 +45,10 @@ export async function runDemo(context: Context): Promise<ExitCode> {
     const config = loadConfig(installation.config, {})
     // what the simulator does to connections is what the demo is about, and told by its figures
     const log = createLogger({ level: 'silent', format: 'json', isTerminal: false })
-    return await withService(config, context, (service) => play(service, simulator, installation, context), { log })
+    return await withService(config, context, (service) => play(service, simulator, installation, context), {
+      log,
+      dispatch: true,
+    })
   } catch (error) {
     if (interruption.exitCode !== undefined) return interruption.exitCode
     throw error

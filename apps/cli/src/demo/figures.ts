@@ -1,18 +1,18 @@
 import { ERROR_STATUSES, isErrorStatus } from '@lhspn/apns-protocol'
 import type { Journal } from '@lhspn/apns-simulator'
-import type { Outcome } from '@lhspn/sender'
+import type { Counts, NotificationRecord } from '@lhspn/dispatcher'
 
 import { CommandError } from '../errors.ts'
 import { INCIDENTS, type IncidentKind, type PushPlan, REJECTED_AS } from './plan.ts'
 
 /** Counted on our side, by outcome, and on the simulator's, by what it took and answered. */
 export interface Figures {
-  readonly sent: number
+  readonly planned: number
   readonly accepted: number
   readonly rejected: number
   readonly unregistered: number
   readonly unconfirmed: number
-  readonly unsent: number
+  readonly remaining: number
   /** Notifications that the simulator took. */
   readonly taken: number
   /** Of those that we call accepted, how many it took exactly once. */
@@ -73,20 +73,33 @@ function answersOf(journal: Journal): Map<string, number> {
   return answers
 }
 
-/** Counts, and checks each figure against the plan. They hold for every timing: only how many are unconfirmed at a cut is free. */
-export function countFigures(plan: PushPlan, outcomes: readonly Outcome[], journal: PushJournal): Figures {
-  const byToken = new Map(outcomes.map((outcome) => [outcome.notification.token, outcome]))
-  const ofKind = (kind: Outcome['kind']): string[] =>
-    outcomes.filter((outcome) => outcome.kind === kind).map(({ notification }) => notification.token)
+/** What is known of a notification that has settled. */
+export type Settled = Pick<NotificationRecord, 'token' | 'outcome' | 'reason'>
+
+/**
+ * Counts, and checks each figure against the plan. They hold for every timing: only how many are unconfirmed at a cut is
+ * free.
+ * @param counts the dispatcher's own sums
+ * @param records everything that has settled
+ */
+export function countFigures(
+  plan: PushPlan,
+  counts: Counts,
+  records: readonly Settled[],
+  journal: PushJournal,
+): Figures {
+  const byToken = new Map(records.map((record) => [record.token, record]))
+  const ofKind = (kind: Settled['outcome']): string[] =>
+    records.filter(({ outcome }) => outcome === kind).map(({ token }) => token)
   const accepted = ofKind('accepted')
   const unconfirmed = ofKind('unconfirmed')
   const figures = {
-    sent: outcomes.length,
+    planned: counts.planned,
     accepted: accepted.length,
     rejected: ofKind('rejected').length,
     unregistered: ofKind('unregistered').length,
     unconfirmed: unconfirmed.length,
-    unsent: ofKind('unsent').length,
+    remaining: counts.remaining,
     taken: journal.accepted,
     acceptedTakenOnce: accepted.filter((token) => journal.acceptedTimes(token) === 1).length,
     unconfirmedTaken: unconfirmed.filter((token) => journal.acceptedTimes(token) === 1).length,
@@ -97,12 +110,14 @@ export function countFigures(plan: PushPlan, outcomes: readonly Outcome[], journ
   }
   const { tokens } = plan
   const wrong = [
-    must(outcomes.length, tokens.length, 'outcomes'),
+    must(counts.planned, tokens.length, 'planned notifications'),
+    must(records.length, tokens.length, 'records'),
     must(tokens.filter((token) => byToken.has(token)).length, tokens.length, 'notifications with an outcome'),
     must(figures.acceptedTakenOnce, figures.accepted, 'accepted notifications that the simulator took exactly once'),
     must(figures.taken, figures.accepted + figures.unconfirmedTaken, 'notifications that the simulator took'),
     must(tokens.filter((token) => journal.acceptedTimes(token) > 1).length, 0, 'notifications taken twice'),
-    must(figures.unsent, 0, 'unsent notifications'),
+    must(counts.remaining, 0, 'remaining notifications'),
+    ...KINDS.map((kind) => must(counts[kind], figures[kind], `${kind} by the sums of the push`)),
     must(figures.violations, 0, 'requests that were not in order'),
     ...checkSettled(plan, figures, byToken),
     ...checkAnswers(plan, figures.answers),
@@ -112,7 +127,9 @@ export function countFigures(plan: PushPlan, outcomes: readonly Outcome[], journ
   return { ...figures, wrong }
 }
 
-type Outcomes = ReadonlyMap<string, Outcome>
+const KINDS = ['accepted', 'rejected', 'unregistered', 'unconfirmed'] as const
+
+type Outcomes = ReadonlyMap<string, Settled>
 type Findings = readonly (string | undefined)[]
 
 /** What was to be rejected or gone is exactly that. */
@@ -121,8 +138,8 @@ function checkSettled(
   figures: Omit<Figures, 'wrong'>,
   byToken: Outcomes,
 ): Findings {
-  const withReason = (tokens: ReadonlySet<string>, kind: Outcome['kind'], reason: string): number =>
-    [...tokens].filter((token) => byToken.get(token)?.kind === kind && byToken.get(token)?.reason === reason).length
+  const withReason = (tokens: ReadonlySet<string>, kind: Settled['outcome'], reason: string): number =>
+    [...tokens].filter((token) => byToken.get(token)?.outcome === kind && byToken.get(token)?.reason === reason).length
   const reason = REJECTED_AS[over]
   return [
     must(figures.rejected, rejected.size, 'rejected notifications'),
@@ -148,13 +165,12 @@ function checkAnswers({ over, rejected, gone, incidents }: PushPlan, answers: Fi
   return [...reasons].map((reason) => must(told[reason] ?? 0, due.get(reason) ?? 0, `answers with ${reason}`))
 }
 
-function checkIncident(kind: IncidentKind, outcome: Outcome | undefined): string | undefined {
-  const { name, attempts, over } = INCIDENTS[kind]
-  const isIt = kind === 'cut' ? outcome?.kind === 'unconfirmed' : outcome?.kind === 'accepted'
+function checkIncident(kind: IncidentKind, settled: Settled | undefined): string | undefined {
+  const { name, over } = INCIDENTS[kind]
+  const isIt = settled?.outcome === (kind === 'cut' ? 'unconfirmed' : 'accepted')
   // at a gateway it may wait a little before it goes again, and then be on the connection that is cut
-  const isCut = over === 'gateway' && attempts > 1 && outcome?.kind === 'unconfirmed'
-  const counted = isIt || isCut ? (outcome?.attempts ?? 0) : 0
-  return must(counted, attempts, `attempts of the notification that met the ${name}`)
+  const isCut = over === 'gateway' && settled?.outcome === 'unconfirmed'
+  return must(isIt || isCut ? 1 : 0, 1, `notifications that met the ${name} and ended well`)
 }
 
 function checkUnconfirmed({ incidents }: PushPlan, byToken: Outcomes, unconfirmed: readonly string[]): Findings {

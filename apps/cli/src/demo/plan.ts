@@ -8,34 +8,31 @@ export interface PlannedDevice {
   readonly attributes: { readonly plan: 'pro' | 'free'; readonly lang: string; readonly age: number }
 }
 
-/** What happens on the way to one notification, once: what the simulator does, and how often it is written until it is accepted. */
+/** What happens on the way to one notification, once: what the simulator does. */
 export const INCIDENTS = {
-  goaway: { over: 'provider-api', name: 'GOAWAY', do: { goaway: 'before', reason: 'Shutdown' }, attempts: 1 },
-  refusedStream: { over: 'provider-api', name: 'refused stream', do: 'refuse-stream', attempts: 1 },
+  goaway: { over: 'provider-api', name: 'GOAWAY', do: { goaway: 'before', reason: 'Shutdown' } },
+  refusedStream: { over: 'provider-api', name: 'refused stream', do: 'refuse-stream' },
   wait: {
     over: 'provider-api',
     name: 'told to wait (429)',
     do: { status: 429, reason: 'TooManyRequests', retryAfter: 1 },
     says: 'TooManyRequests',
-    attempts: 2,
   },
   /** It names the last one that was accepted. */
-  shutdown: { over: 'gateway', name: 'shutdown', do: { status: 10 }, says: 'Shutdown', attempts: 1 },
+  shutdown: { over: 'gateway', name: 'shutdown', do: { status: 10 }, says: 'Shutdown' },
   processingError: {
     over: 'gateway',
     name: 'processing error',
     do: { status: 1 },
     says: 'ProcessingError',
-    attempts: 2,
   },
   /** The connection ends without a word: nobody can know about what is in flight. */
-  cut: { over: 'gateway', name: 'cut', do: 'close', attempts: 1 },
+  cut: { over: 'gateway', name: 'cut', do: 'close' },
 } as const satisfies Record<string, Incident>
 
 type Incident = {
   /** For people. */
   readonly name: string
-  readonly attempts: number
   /** The reason of the answer, where it is one. */
   readonly says?: string
 } & ({ readonly over: 'provider-api'; readonly do: ProviderAction } | { readonly over: 'gateway'; readonly do: Action })

@@ -1,18 +1,21 @@
 import type { ApiServer } from '@lhspn/api'
 import type { Simulator } from '@lhspn/apns-simulator'
 import type { Audience } from '@lhspn/device-store'
-import type { Outcome } from '@lhspn/sender'
+import { type NotificationRecord, parsePushRequest, type StoredPush } from '@lhspn/dispatcher'
 import type { Environment, Service } from '@lhspn/service'
 
 import type { Context } from '../context.ts'
 import { formatCount } from '../output.ts'
+import { progressOf } from '../pushes/summary.ts'
 import { SIMULATED_TOPIC, type SimulatedInstallation } from '../simulated-installation.ts'
 import { countFigures, type Figures, watchJournal } from './figures.ts'
 import { type PlannedDevice, type PushPlan, scriptOf } from './plan.ts'
 
 /** Requests at once: as if so many phones had been switched on. */
 const PHONES = 16
-const CONTENT = { payload: { aps: { alert: { title: 'LHSPN', body: 'Starts now' }, sound: 'default' } } }
+const PAYLOAD = { aps: { alert: { title: 'LHSPN', body: 'Starts now' }, sound: 'default' } }
+/** Records of one read. */
+const PAGE = 1000
 
 /** What everything plays on. */
 export interface StageParts {
@@ -38,6 +41,12 @@ interface Registered {
   readonly status: number
   /** UNIX milliseconds when the answer was there. */
   readonly at: number
+}
+
+/** Devices in the registry. */
+interface Standing {
+  readonly registered: number
+  readonly refused: number
 }
 
 /** The installation with its simulated Apple, and what the steps of the demo do to both. */
@@ -95,25 +104,48 @@ export class Stage {
 
   /** @param since when the tokens that are gone were found dead, in UNIX milliseconds */
   async push(plan: PushPlan, environment: Environment, audience: Audience, since = 0): Promise<Pushed> {
-    const { simulator, service, context, signal } = this.parts
+    const { simulator, service } = this.parts
     simulator.script(scriptOf(plan, since))
     const look = watchJournal(simulator.journal)
-    const outcomes: Outcome[] = []
-    let marked = 0
-    let removed = 0
-    const pushed = service.dispatcher.deliver(
-      { app: SIMULATED_TOPIC, environment, audience, content: CONTENT },
-      {
-        signal,
-        onRefused: (devices) => void (marked += devices),
-        onRemoved: (devices) => void (removed += devices),
-      },
-    )
-    for await (const settled of pushed) {
-      outcomes.push(...settled)
-      context.output.progress(() => `${formatCount(outcomes.length)} / ${formatCount(plan.tokens.length)}`)
+    const { dispatcher } = service
+    const scope = { app: SIMULATED_TOPIC, environment }
+    const before = await this.#standing(scope)
+    const request = { ...scope, audience, payload: PAYLOAD }
+    const { push } = await dispatcher.submit(parsePushRequest(request, { now: Date.now() }))
+    const { counts } = await this.follow(push.id)
+    const records = await this.records(push.id)
+    const after = await this.#standing(scope)
+    return {
+      figures: countFigures(plan, counts, records, look()),
+      marked: after.refused - before.refused,
+      removed: before.registered - after.registered,
     }
-    return { figures: countFigures(plan, outcomes, look()), marked, removed }
+  }
+
+  /** Waits for the end of a push. @throws the reason of the stage's signal */
+  async follow(id: string): Promise<StoredPush> {
+    const { service, context, signal } = this.parts
+    for await (const push of service.dispatcher.watch(id, signal)) context.output.progress(() => progressOf(push))
+    signal.throwIfAborted()
+    return service.dispatcher.get(id)
+  }
+
+  /** What became of every notification of a push. */
+  async records(id: string): Promise<readonly NotificationRecord[]> {
+    const { dispatcher } = this.parts.service
+    const records: NotificationRecord[] = []
+    let cursor: string | undefined
+    for (;;) {
+      const page = await dispatcher.notifications(id, { cursor, limit: PAGE })
+      records.push(...page.data)
+      if (page.nextCursor === null) return records
+      cursor = page.nextCursor
+    }
+  }
+
+  async #standing(scope: { readonly app: string; readonly environment: Environment }): Promise<Standing> {
+    const { store } = this.parts.service
+    return { registered: await store.count(scope), refused: await store.count({ ...scope, refused: true }) }
   }
 
   /** When these devices registered last, in UNIX milliseconds. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-import { explanationsOf } from '../explanation.ts'
+import { explanationsOf } from '../explain/reasons.ts'
 import { formatCount } from '../output.ts'
 import { SIMULATED_TOPIC } from '../simulated-installation.ts'
 import { must, refuseWrong } from './figures.ts'

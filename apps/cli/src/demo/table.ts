@@ -18,8 +18,8 @@ export function tableOf(figures: Figures, { over, rejected, gone, incidents }: P
     ],
     ['unregistered', count(figures.unregistered), `${count(answers['Unregistered'] ?? 0)}, as scripted (${gone.size})`],
     ['unconfirmed', count(figures.unconfirmed), `${count(figures.unconfirmedTaken)} of them taken${lost}`],
-    ['unsent', count(figures.unsent), ''],
-    ['together', count(figures.sent), `${count(figures.taken)} taken in all`],
+    ['remaining', count(figures.remaining), ''],
+    ['together', count(figures.planned), `${count(figures.taken)} taken in all`],
   ]
   const shown = rows.filter(([, ours], at) => at <= 1 || at === rows.length - 1 || ours !== '0')
   const unit = over === 'gateway' ? 'frame' : 'request'

@@ -33,10 +33,9 @@ export async function showDevice(text: string, flags: OneFlags, context: Context
       throw new CommandError('not-found', `${topic} has no such device`, 'Correct the token, or name another --app.')
     }
     const { at, cause, push } = tombstone
-    const found = push === null ? '' : ` by push ${push}`
     await (output.json
       ? output.printJson({ app: topic, token, tombstone: { at: at.toISOString(), cause, push } })
-      : output.print(token, `  removed ${at.toISOString()}: ${CAUSES[cause]}${found}`))
+      : output.print(token, `  ${removalOf(tombstone)}`))
     return EXIT.notFound
   })
 }
@@ -46,6 +45,12 @@ const CAUSES = {
   feedback: 'the feedback service named it',
   request: 'somebody asked for it',
 } as const satisfies Record<Tombstone['cause'], string>
+
+/** When a device was removed, why, and by which push. */
+export function removalOf({ at, cause, push }: Tombstone): string {
+  const by = push === null ? '' : ` by push ${push}`
+  return `removed ${at.toISOString()}${by}: ${CAUSES[cause]}`
+}
 
 /** Deletes a device; that it was not there is no fault. @throws CommandError `invalid-input` */
 export async function deleteDevice(text: string, flags: OneFlags, context: Context): Promise<ExitCode> {

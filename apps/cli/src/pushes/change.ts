@@ -1,8 +1,9 @@
+import { toPushBody } from '@lhspn/api'
+
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
 import { configOf } from '../installation.ts'
 import { withService } from '../opened-service.ts'
-import { toPushBody } from './body.ts'
 import { progressOf, stateOf } from './summary.ts'
 
 /** Pauses, resumes or cancels a push. @throws DispatcherError `unknown-push`, `state-conflict`; DatabaseError */

@@ -1,3 +1,4 @@
+import { toPushBody } from '@lhspn/api'
 import { PUSH_STATES, type PushState, type StoredPush } from '@lhspn/dispatcher'
 import { didYouMean, findApp } from '@lhspn/service'
 
@@ -7,7 +8,6 @@ import { EXIT, type ExitCode } from '../exit-code.ts'
 import { configOf } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import { formatCount, type Output } from '../output.ts'
-import { toPushBody } from './body.ts'
 import { ON_TERMINAL, pagesOf } from './pages.ts'
 import { stateOf } from './summary.ts'
 

@@ -1,4 +1,4 @@
-import { toCsv } from '@lhspn/api'
+import { RECORD_COLUMNS, toCsv, toRecordBody } from '@lhspn/api'
 import type { NotificationRecord, SettledKind } from '@lhspn/dispatcher'
 import { didYouMean } from '@lhspn/service'
 
@@ -8,7 +8,6 @@ import { EXIT, type ExitCode } from '../exit-code.ts'
 import { configOf } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import type { Output } from '../output.ts'
-import { RECORD_COLUMNS } from './body.ts'
 import { ON_TERMINAL, pagesOf } from './pages.ts'
 
 /** The flags of `pushes notifications` as they were typed. */
@@ -61,11 +60,11 @@ function readFlags({ outcome: text, csv }: NotificationFlags, output: Output): S
 
 type Write = (records: readonly NotificationRecord[], isFirst: boolean, output: Output) => Promise<void>
 
-const writeJson: Write = async (records, _, output) => output.printJson(...records)
+const writeJson: Write = async (records, _, output) => output.printJson(...records.map(toRecordBody))
 
 const writeCsv: Write = async (records, isFirst, output) => {
   if (isFirst) await output.print(Object.keys(RECORD_COLUMNS).join(','))
-  const text = toCsv(records, RECORD_COLUMNS)
+  const text = toCsv(records.map(toRecordBody), RECORD_COLUMNS)
   if (text !== '') await output.print(text.replace(/\n$/, ''))
 }
 

@@ -1,3 +1,4 @@
+import { toPushBody } from '@lhspn/api'
 import type { StoredPush } from '@lhspn/dispatcher'
 
 import type { Context } from '../context.ts'
@@ -5,7 +6,6 @@ import { EXIT, type ExitCode } from '../exit-code.ts'
 import { configOf } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import { alignColumns } from '../output.ts'
-import { toPushBody } from './body.ts'
 import { exitCodeOfPush, followPush, pauseErrorOf } from './follow.ts'
 import { nextOf, stateOf, summaryOf } from './summary.ts'
 

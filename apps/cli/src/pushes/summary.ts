@@ -4,6 +4,9 @@ import { alignColumns, formatCount } from '../output.ts'
 
 const KINDS: readonly SettledKind[] = ['accepted', 'rejected', 'unregistered', 'unconfirmed']
 
+/** What the dispatcher calls reasons that it has no name for. */
+const UNNAMED = 'Other'
+
 /** A push for people: how far it is, what became of its notifications with every reason, and where to read about that. */
 export function summaryOf(push: StoredPush): readonly string[] {
   const { counts, reasons } = push
@@ -61,5 +64,8 @@ function reasonCells(
   return Object.entries(reasons)
     .filter(([reason]) => isMeant(reason))
     .toSorted(([, one], [, other]) => other - one)
-    .map(([reason, count]) => [`${reason} ${formatCount(count)}`, `lhspn explain ${reason}`])
+    .map(([reason, count]) => [
+      `${reason} ${formatCount(count)}`,
+      ...(reason === UNNAMED ? [] : [`lhspn explain ${reason}`]),
+    ])
 }

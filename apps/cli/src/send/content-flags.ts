@@ -8,10 +8,12 @@ import {
   MAX_BADGE,
   PUSH_TYPES,
 } from '@lhspn/apns-protocol'
+import type { PushRequest } from '@lhspn/dispatcher'
 import { didYouMean, parseDuration } from '@lhspn/service'
 
 import type { InputFault } from '../errors.ts'
 import { readPair } from '../pair.ts'
+import { readTime } from './time.ts'
 
 /** The flags of `send` that make up a content, as they were typed. */
 export interface ContentFlags {
@@ -32,6 +34,8 @@ export interface ContentFlags {
 /** A content that APNs takes, or every reason why it does not. */
 export interface ReadContent {
   readonly content: Content | undefined
+  /** As it was meant: the content has the time that it comes to. */
+  readonly expiration: PushRequest['expiration'] | undefined
   /** Whether each device's badge counts up by one; a number is in the payload. */
   readonly badge: 'increment' | undefined
   readonly faults: readonly InputFault[]
@@ -44,13 +48,13 @@ const INCREMENT = 'increment'
  * Makes a content of flags, or of Apple's JSON and the flags about delivery, and checks it for an interface.
  * @param text the alert's body; undefined where none was typed
  * @param payloadText JSON that `--payload` brought; then no other flag may say what is shown
- * @param now UNIX milliseconds: durations count from it
+ * @param start UNIX milliseconds when the push begins: durations count from it
  */
 export function readContent(
   text: string | undefined,
   flags: ContentFlags,
   payloadText: string | undefined,
-  now: number,
+  start: number,
   over: Interface,
 ): ReadContent {
   const faults: InputFault[] = []
@@ -58,21 +62,23 @@ export function readContent(
   if (payloadText !== undefined) refuseBeside(text, flags, faults)
   const pushType = readType(flags, faults)
   const priority = readPriority(flags.priority, faults)
-  const expiration = readExpiration(flags.expiration ?? '24h', now, faults)
+  const expiration = readExpiration(flags.expiration ?? '24h', start, faults)
   const badge = flags.badge === INCREMENT ? INCREMENT : undefined
   // what was not understood is not judged a second time
-  if (faults.length > 0) return { content: undefined, badge, faults, warnings: [] }
+  if (expiration === undefined || faults.length > 0)
+    return { content: undefined, expiration, badge, faults, warnings: [] }
   const content = {
     payload,
     ...(pushType && { pushType }),
     ...(priority !== undefined && { priority }),
-    expiration,
+    expiration: Math.ceil(('at' in expiration ? expiration.at : start + expiration.afterMs) / 1000),
     ...(flags.collapseId !== undefined && { collapseId: flags.collapseId }),
   }
   const place = (fault: Fault): InputFault => placeInFlags(fault, payloadText !== undefined)
   const { errors, warnings } = checkContent(content, over, { badge: badge !== undefined })
   return {
     content: errors.length > 0 ? undefined : (content as Content),
+    expiration,
     badge,
     faults: errors.map(place),
     warnings: warnings.map(place),
@@ -196,22 +202,19 @@ function readPriority(text: string | undefined, faults: InputFault[]): Content['
   return undefined
 }
 
-/** UNIX seconds of `24h` from now, of `0`, or of a time. */
-function readExpiration(text: string, now: number, faults: InputFault[]): number | undefined {
-  if (text === '0') return 0
-  const duration = parseDuration(text)
-  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)
-  const at = duration === undefined ? (isTime ? Date.parse(text) : Number.NaN) : now + duration
-  if (Number.isNaN(at)) {
+/** `24h` from the start, `0`, or a time. */
+function readExpiration(text: string, start: number, faults: InputFault[]): ReadContent['expiration'] {
+  if (text === '0') return { at: 0 }
+  const afterMs = parseDuration(text)
+  const at = afterMs === undefined ? readTime(text) : start + afterMs
+  if (at === undefined) {
     const detail = `must be a duration such as 24h, 0, or a time such as 2030-01-31T12:00:00Z, not "${text}"`
     faults.push({ flag: '--expiration', detail })
-  } else if (at <= now) {
+  } else if (at <= start) {
     faults.push({ flag: '--expiration', detail: `${text} is over; give 0 for "now or never"` })
   } else if (at / 1000 > 0xff_ff_ff_ff) {
     faults.push({ flag: '--expiration', detail: `${text} is beyond 2106, the last year that APNs can express` })
-  } else {
-    return Math.ceil(at / 1000)
-  }
+  } else return afterMs === undefined ? { at } : { afterMs }
   return undefined
 }
 

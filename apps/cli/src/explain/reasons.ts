@@ -1,8 +1,9 @@
-import { ERROR_STATUSES, isErrorStatus, isProviderReason, PROVIDER_REASONS } from '@lhspn/apns-protocol'
-import { OWN_REASONS, type OwnReason, type Reason } from '@lhspn/sender'
+import { ERROR_STATUSES, PROVIDER_REASONS } from '@lhspn/apns-protocol'
+import { UNWRITTEN_REASONS } from '@lhspn/dispatcher'
+import { OWN_REASONS } from '@lhspn/sender'
 import { didYouMean } from '@lhspn/service'
 
-import { CommandError } from './errors.ts'
+import { CommandError } from '../errors.ts'
 
 /** What is known of one reason. */
 export interface Explanation {
@@ -26,7 +27,7 @@ const EXPLANATIONS: readonly Explanation[] = [
     ([reason, { status, about, meaning, remedy }]) =>
       ({ reason, interface: 'provider-api', status, about, meaning, remedy }) as const,
   ),
-  ...Object.entries(OWN_REASONS).map(([reason, { kind, meaning, remedy }]) => ({
+  ...Object.entries({ ...OWN_REASONS, ...UNWRITTEN_REASONS }).map(([reason, { kind, meaning, remedy }]) => ({
     reason,
     about: kind,
     meaning,
@@ -62,17 +63,4 @@ function ofStatus(text: string): Explanation {
 
 function unknown(message: string, remedy: string): CommandError {
   return new CommandError('invalid-input', message, remedy, { faults: [{ flag: 'THING', detail: message }] })
-}
-
-/** What to do about an outcome. A name that both interfaces have is told by the status: those of HTTP have three digits. */
-export function remedyOf(reason: Reason | undefined, status: number | undefined): string | undefined {
-  if (status !== undefined && isErrorStatus(status)) return ERROR_STATUSES[status].remedy
-  if (reason === undefined) return undefined
-  if (isOwnReason(reason)) return OWN_REASONS[reason].remedy
-  if (isProviderReason(reason)) return PROVIDER_REASONS[reason].remedy
-  return Object.values(ERROR_STATUSES).find(({ name }) => name === reason)?.remedy
-}
-
-function isOwnReason(reason: Reason): reason is OwnReason {
-  return Object.hasOwn(OWN_REASONS, reason)
 }

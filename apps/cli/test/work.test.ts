@@ -1,0 +1,45 @@
+import { readFile, writeFile } from 'node:fs/promises'
+
+import { expect, test } from 'vitest'
+
+import { gatewayInstallation, lhspn, objectsOf, Running, served, tokenOf } from './lhspn.ts'
+
+test('serve delivers what is stored, and --no-dispatch leaves it to work', async () => {
+  const installation = await gatewayInstallation()
+  const { config, simulator } = installation
+  const storing = new Running(['--config', config, 'serve', '--no-dispatch'])
+  await storing.until(/health/)
+  const first = await lhspn(['--config', config, 'send', '--to', tokenOf(1), '--detach', 'Hello'])
+  const push = first.stdout.trim()
+  const worker = new Running(['--config', config, 'work'])
+  await simulator.journal.waitFor(({ accepted }) => accepted === 1)
+  worker.kill('SIGTERM')
+  expect(await worker.ended()).toMatchObject({ code: 0, stderr: expect.stringContaining('Draining') })
+  storing.kill('SIGTERM')
+  expect(await storing.ended()).toMatchObject({ code: 0 })
+  const [shown] = objectsOf(await lhspn(['--config', config, '--json', 'pushes', 'show', push]))
+  expect(shown).toMatchObject({ state: 'completed', counts: { accepted: 1 } })
+  const { serve } = await served(installation)
+  await lhspn(['--config', config, 'send', '--to', tokenOf(2), '--detach', 'Hello'])
+  await simulator.journal.waitFor(({ accepted }) => accepted === 2)
+  serve.kill('SIGINT')
+  expect(await serve.ended()).toMatchObject({ code: 0 })
+})
+
+test('SIGHUP reads the apps again; what is wrong with the file is told, and changes nothing', async () => {
+  const { config, simulator } = await gatewayInstallation()
+  const text = await readFile(config, 'utf8')
+  await writeFile(config, text.replace('com.example.app', 'com.example.other'))
+  const worker = new Running(['--config', config, 'work'])
+  await worker.until(/Delivering pushes/)
+  await writeFile(config, text)
+  worker.kill('SIGHUP')
+  await worker.until(/apps read again/)
+  await lhspn(['--config', config, 'send', '--to', tokenOf(1), '--detach', 'Hello'])
+  await simulator.journal.waitFor(({ accepted }) => accepted === 1)
+  await writeFile(config, 'no = "configuration"')
+  worker.kill('SIGHUP')
+  await worker.until(/it stays as it was/)
+  worker.kill('SIGINT')
+  expect(await worker.ended()).toMatchObject({ code: 0 })
+})
