@@ -123,7 +123,6 @@ const KINDS = {
   'app-not-configured': 'app-not-configured',
 
   'audience-too-large': 'audience-too-large',
-  'environment-mismatch': 'state-conflict',
   'gateway-cannot': 'gateway-cannot',
   'idempotency-mismatch': 'idempotency-mismatch',
   'invalid-push': 'invalid-request',

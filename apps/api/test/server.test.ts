@@ -10,7 +10,17 @@ import { parseConfig } from '@lhspn/service'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { startServer } from '../src/index.ts'
-import { ADMIN_KEY, APP, type LogLine, ONE_APP, startApi, temporaryFolder, tokenOf } from './harness.ts'
+import {
+  ADMIN_KEY,
+  APP,
+  OTHER_APP,
+  TWO_APPS,
+  type LogLine,
+  ONE_APP,
+  startApi,
+  temporaryFolder,
+  tokenOf,
+} from './harness.ts'
 
 const TSX = import.meta.resolve('tsx')
 const GATEWAY = `${ONE_APP}certificate = "nowhere.pem"\ngateway = "127.0.0.1:1"\n`
@@ -127,6 +137,33 @@ test('the program listens, drains at SIGTERM, and ends with 0', async () => {
   const exit = once(program.child, 'exit')
   program.child.kill('SIGTERM')
   expect(await exit).toEqual([0, null])
+})
+
+test('the program reads its apps again at SIGHUP, and keeps those it has where they are wrong', async () => {
+  const folder = temporaryFolder()
+  const file = join(folder, 'lhspn.toml')
+  writeFileSync(file, ONE_APP)
+  const program = run({
+    LHSPN_CONFIG: file,
+    LHSPN_DATABASE_URL: `sqlite:${join(folder, 'lhspn.db')}`,
+    LHSPN_ADMIN_KEY: ADMIN_KEY,
+    LHSPN_SERVER_LISTEN: '127.0.0.1:0',
+    LHSPN_OPS_LISTEN: '127.0.0.1:0',
+  })
+  const { url } = await program.logged('listening')
+  const apps = async (): Promise<readonly string[]> => {
+    const answer = await fetch(`${String(url)}/v1/apps`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
+    return ((await answer.json()) as { data: { topic: string }[] }).data.map(({ topic }) => topic)
+  }
+  expect(await apps()).toEqual([APP])
+  writeFileSync(file, TWO_APPS)
+  program.child.kill('SIGHUP')
+  await program.logged('configuration: apps read again')
+  expect(await apps()).toEqual([APP, OTHER_APP])
+  writeFileSync(file, '[[apps]]\ntopik = "com.example.app"')
+  program.child.kill('SIGHUP')
+  await program.logged('configuration: not read again, everything stays as it was')
+  expect(await apps()).toEqual([APP, OTHER_APP])
 })
 
 test('a configuration that is wrong ends the program with 5, and says what is wrong', async () => {
