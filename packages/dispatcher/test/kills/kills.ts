@@ -195,7 +195,7 @@ class Run {
   async #untilRandomMoment(): Promise<void> {
     const { journal } = this.#simulator
     const from = journal.accepted
-    const more = this.#random.below(DEVICES / 4)
+    const more = this.#random.below(DEVICES / 8)
     const push = this.#pushes.at(-1)
     if (push === undefined || (await this.#isCompleted(push))) await this.#submit()
     await this.#until(
