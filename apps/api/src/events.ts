@@ -16,11 +16,15 @@ export async function answerEvents(
   open: (signal: AbortSignal) => AsyncGenerator<unknown, void, undefined>,
   onFailure: (error: unknown) => void,
 ): Promise<Response> {
+  const { outgoing } = c.env
   const left = new AbortController()
-  const signal = AbortSignal.any([left.signal, c.get('ending')])
-  const source = open(signal)
+  const source = open(AbortSignal.any([left.signal, c.get('ending')]))
   let next: IteratorResult<unknown> | undefined = await source.next()
   let heartbeat: NodeJS.Timeout | undefined
+  const leave = (): void => {
+    clearInterval(heartbeat)
+    left.abort()
+  }
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       heartbeat = setInterval(() => {
@@ -40,16 +44,15 @@ export async function answerEvents(
         clearInterval(heartbeat)
         controller.close()
       } catch (error) {
-        clearInterval(heartbeat)
+        leave()
         onFailure(error)
-        c.env.outgoing.destroy()
+        outgoing.destroy()
       }
     },
-    async cancel() {
-      clearInterval(heartbeat)
-      left.abort()
-      await source.return()
-    },
+    cancel: leave,
   })
+  // It is the end for a HEAD, too, whose body nobody reads.
+  outgoing.once('close', leave)
+  if (outgoing.destroyed) leave()
   return c.body(body, 200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
 }

@@ -219,7 +219,7 @@ const OWN_DETAILS: Partial<Record<ProblemKind, { readonly detail: string; readon
   internal: { detail: 'The request met a fault of LHSPN.', remedy: 'Look for the id of the request in the log.' },
   unavailable: {
     detail: 'The database did not take the request to its end.',
-    remedy: 'Send it again; a registration may be repeated.',
+    remedy: 'Send it again: a registration may be repeated, and a push with its Idempotency-Key.',
   },
 }
 

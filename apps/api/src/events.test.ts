@@ -1,0 +1,94 @@
+import { EventEmitter } from 'node:events'
+
+import type { Context } from 'hono'
+import { expect, onTestFinished, test, vi } from 'vitest'
+
+import type { Env } from './endpoint.ts'
+import { answerEvents } from './events.ts'
+
+class Outgoing extends EventEmitter {
+  destroyed = false
+  destroy(): void {
+    this.destroyed = true
+    this.emit('close')
+  }
+}
+
+/** Events of what `values` gives, and what is around them. */
+async function answered(values: (signal: AbortSignal) => AsyncGenerator<unknown, void, undefined>) {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const outgoing = new Outgoing()
+  const ending = new AbortController()
+  const failures: unknown[] = []
+  const c = {
+    env: { outgoing },
+    get: () => ending.signal,
+    body: (body: ReadableStream, status: number, headers: Record<string, string>) =>
+      new Response(body, { status, headers }),
+  }
+  const onFailure = (error: unknown): void => void failures.push(error)
+  const response = await answerEvents(c as unknown as Context<Env>, 'push', values, onFailure)
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  const read = async (): Promise<string | undefined> => {
+    const { value } = await reader.read()
+    return value === undefined ? undefined : Buffer.from(value).toString()
+  }
+  return { outgoing, ending, failures, reader, read, response }
+}
+
+async function* oneAndWait(signal: AbortSignal): AsyncGenerator<unknown, void, undefined> {
+  yield { n: 1 }
+  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+}
+
+test('while nothing changes, a comment comes every 15 s, until the reader leaves', async () => {
+  const { read, response, outgoing } = await answered(oneAndWait)
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  expect(await read()).toBe('event: push\ndata: {"n":1}\n\n')
+  for (let beat = 0; beat < 2; beat++) {
+    const next = read()
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(await next).toMatch(/^: .*\n\n$/)
+  }
+  outgoing.emit('close')
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('a reader who does not read is not written to', async () => {
+  const { read } = await answered(oneAndWait)
+  await vi.advanceTimersByTimeAsync(150_000)
+  expect(await read()).toBe('event: push\ndata: {"n":1}\n\n')
+  const next = read()
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect(await next).toMatch(/^: /)
+})
+
+test('it ends when the server is about to', async () => {
+  const { read, ending, outgoing } = await answered(oneAndWait)
+  await read()
+  ending.abort()
+  expect(await read()).toBeUndefined()
+  expect([outgoing.destroyed, vi.getTimerCount()]).toEqual([false, 0])
+})
+
+test('canceling stops the source', async () => {
+  let signal: AbortSignal | undefined
+  const { reader, read } = await answered((given) => {
+    signal = given
+    return oneAndWait(given)
+  })
+  await read()
+  await reader.cancel()
+  expect([signal?.aborted, vi.getTimerCount()]).toEqual([true, 0])
+})
+
+test('what fails is cut off, and told', async () => {
+  const { read, failures, outgoing } = await answered(async function* () {
+    yield 1
+    throw new Error('away')
+  })
+  await read()
+  await vi.waitFor(() => expect(failures).toEqual([new Error('away')]))
+  expect([outgoing.destroyed, vi.getTimerCount()]).toEqual([true, 0])
+})
