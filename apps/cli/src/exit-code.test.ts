@@ -26,7 +26,6 @@ test.for<[error: unknown, exitCode: number, status: number]>([
   [new SenderError('credentials-refused', 'm', 'r'), 5, 422],
   [new SenderError('unreachable', 'm', 'r'), 6, 503],
   [new DispatcherError('audience-too-large', 'm', 'r'), 2, 422],
-  [new DispatcherError('environment-mismatch', 'm', 'r'), 5, 422],
   [new DeviceStoreError('invalid-filter', 'm', 'r'), 2, 400],
   [new CommandError('not-found', 'm', 'r'), 4, 404],
   [databaseError('access-denied'), 5, 422],

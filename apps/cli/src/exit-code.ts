@@ -60,7 +60,6 @@ const EXIT_CODES = {
   'invalid-key': EXIT.refused,
 
   'audience-too-large': EXIT.refused,
-  'environment-mismatch': EXIT.configuration,
   'gateway-cannot': EXIT.refused,
   'idempotency-mismatch': EXIT.refused,
   'invalid-push': EXIT.refused,

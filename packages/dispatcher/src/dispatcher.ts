@@ -1,18 +1,14 @@
 import type { FeedbackTuple, Interface } from '@lhspn/apns-protocol'
 import type { DeviceStore } from '@lhspn/device-store'
-import type { Notification, Outcome, Sender, SendOptions } from '@lhspn/sender'
 
 import type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
 import { EmbeddedQueue } from './chunk-queue/embedded.ts'
 import { cancelPush, changePush, numberOf, pausePush, type PushChanges, resumePush, setPushRate } from './commands.ts'
-import { DispatcherError } from './errors.ts'
 import type { OnEvent } from './events.ts'
-import { countMembers, members } from './members.ts'
 import { planStream } from './plan-stream.ts'
 import { preview, type Preview } from './preview.ts'
-import type { Environment, Push, PushRequest, StoredPush } from './push.ts'
+import type { Environment, PushRequest, StoredPush } from './push.ts'
 import { findRecord, lastRecords, listRecords, type NotificationRecord, type RecordsOptions } from './records.ts'
-import { type Refusal, Refusals } from './refusals.ts'
 import { listPushes, type ListOptions, type Page, readPush, readPushes, watchPush } from './report.ts'
 import { offerOf, Schedule, type ScheduleOptions } from './schedule.ts'
 import type { Planning } from './statements/plan.ts'
@@ -40,13 +36,6 @@ export interface DispatcherOptions {
   readonly mismatchShare?: number
 }
 
-export interface DeliverOptions extends Pick<SendOptions, 'signal' | 'deadline'> {
-  /** Told how many devices were marked as refused, whenever some were. */
-  readonly onRefused?: (devices: number) => void
-  /** Told how many devices were removed because their app is gone, whenever some were. */
-  readonly onRemoved?: (devices: number) => void
-}
-
 /** What became of the devices that a feedback service named. */
 export interface FeedbackCount {
   readonly read: number
@@ -67,10 +56,6 @@ export interface Submitted {
   readonly streamed: Promise<void>
 }
 
-/** Notifications of one database transaction for badges, and of one array handed to the sender. */
-const BATCH = 1000
-/** Devices marked in one transaction. */
-const MARKS = 200
 /** Feedback tuples in one transaction. */
 const TUPLES = 180
 const DAY_MS = 86_400_000
@@ -79,11 +64,6 @@ const DRAIN_MS = 25_000
 /** Takes pushes from their audience to their outcomes, and keeps the registry true to what Apple said. */
 export class Dispatcher {
   readonly #store: DeviceStore
-  readonly #senderFor: SenderFor
-  readonly #chunkSize: number
-  readonly #mismatchShare: number
-  /** Senders whose credentials Apple has taken, by an acceptance. */
-  readonly #proven = new WeakSet<Sender>()
   readonly #options: ScheduleOptions
   readonly #queue: ChunkQueue
   readonly #schedule: Schedule
@@ -97,9 +77,6 @@ export class Dispatcher {
     const { queue = new EmbeddedQueue({ database, leaseMs }), retentionMs = 30 * DAY_MS } = options
     const { concurrency = 2, onEvent = () => undefined } = options
     this.#store = store
-    this.#senderFor = senderFor
-    this.#chunkSize = chunkSize
-    this.#mismatchShare = mismatchShare
     this.#queue = queue
     this.#options = { database, store, queue, chunkSize, leaseMs, retentionMs, onEvent }
     this.#schedule = new Schedule(this.#options)
@@ -245,52 +222,6 @@ export class Dispatcher {
     return this.get(id)
   }
 
-  /** How many devices a push addresses now; undefined for a stream. @throws DatabaseError */
-  count(push: Push): Promise<number | undefined> {
-    return countMembers(this.#store, push)
-  }
-
-  /**
-   * Sends a push and gives its outcomes in arrays. Devices are read, badges counted and notifications written as the
-   * outcomes are taken: memory does not depend on the audience. Devices whose token Apple rejected for good are marked
-   * as refused before their outcomes' chunk ends, once this app and environment has had an acceptance. Those that are
-   * unregistered are removed before their outcomes are given, unless they registered since Apple found that out.
-   * @throws DispatcherError `audience-too-large` before anything is sent; `environment-mismatch` after the outcomes that
-   *   showed it, with no device of that chunk marked
-   * @throws SenderError, DatabaseError after the outcomes that there are
-   */
-  async *deliver(
-    push: Push,
-    { onRefused = () => undefined, onRemoved = () => undefined, ...options }: DeliverOptions = {},
-  ): AsyncGenerator<readonly Outcome[], void, undefined> {
-    await this.#checkAudience(push)
-    const sender = await this.#senderFor(push.app, push.environment)
-    const startedAt = Date.now()
-    const refusals = new Refusals(this.#chunkSize, this.#mismatchShare)
-    const mismatch = new AbortController()
-    const signal = options.signal === undefined ? mismatch.signal : AbortSignal.any([options.signal, mismatch.signal])
-    let error: DispatcherError | undefined
-    const sending = sender.send(this.#notifications(push), {
-      ...options,
-      signal,
-      ...(push.onUnconfirmed !== undefined && { onUnconfirmed: push.onUnconfirmed }),
-    })
-    for await (const outcomes of sending) {
-      if (outcomes.some(({ kind, reason }) => kind === 'accepted' && reason === undefined)) this.#proven.add(sender)
-      const removed = await this.#removeUnregistered(push, outcomes, startedAt)
-      if (removed > 0) onRemoved(removed)
-      refusals.add(outcomes)
-      if (error === undefined && refusals.mismatched) {
-        error = refusals.mismatch(push.app, push.environment)
-        mismatch.abort()
-      }
-      if (error === undefined && refusals.complete) onRefused(await this.#mark(push, sender, refusals.take()))
-      yield outcomes
-    }
-    if (error !== undefined) throw error
-    onRefused(await this.#mark(push, sender, refusals.take()))
-  }
-
   /**
    * Removes the devices from which an app is gone, as its feedback service tells, unless they registered since. What was
    * read before a failure is removed before it is thrown.
@@ -335,47 +266,5 @@ export class Dispatcher {
     const running = await readRunningOne(database, await numberOf(database, id))
     if (running !== undefined) await queue.offer(offerOf(running))
     this.#schedule.wake()
-  }
-
-  async #checkAudience(push: Push): Promise<void> {
-    if (push.maxAudience === undefined) return
-    const count = await this.count(push)
-    if (count === undefined || count <= push.maxAudience) return
-    throw new DispatcherError(
-      'audience-too-large',
-      `The audience has ${count} devices, ${push.maxAudience} may be; nothing was sent`,
-      'Look at the filter, or allow more.',
-    )
-  }
-
-  async *#notifications(push: Push): AsyncGenerator<readonly Notification[]> {
-    const { app, content, badge } = push
-    for await (const tokens of members(this.#store, push, BATCH)) {
-      if (badge === 'increment') {
-        const badges = await this.#store.incrementBadge(app, tokens)
-        yield tokens.map((token, index) => ({ token, content, badge: badges[index] ?? 1 }))
-      } else yield tokens.map((token) => (badge === undefined ? { token, content } : { token, content, badge }))
-    }
-  }
-
-  /** @param startedAt counts where Apple does not say since when a token is dead: whoever registered later stays */
-  async #removeUnregistered(
-    { app, environment }: Push,
-    outcomes: readonly Outcome[],
-    startedAt: number,
-  ): Promise<number> {
-    const dead = outcomes.flatMap(({ kind, since = startedAt, notification: { token } }) =>
-      kind === 'unregistered' ? [{ token, since }] : [],
-    )
-    return dead.length === 0 ? 0 : (await this.#store.removeUnregistered(app, environment, dead)).length
-  }
-
-  async #mark({ app, environment }: Push, sender: Sender, refusals: readonly Refusal[]): Promise<number> {
-    if (!this.#proven.has(sender)) return 0
-    let marked = 0
-    for (let at = 0; at < refusals.length; at += MARKS) {
-      marked += await this.#store.refuse(app, environment, refusals.slice(at, at + MARKS))
-    }
-    return marked
   }
 }

@@ -3,7 +3,6 @@ import type { Fault } from '@lhspn/apns-protocol'
 /** What can be wrong with a push, or with what is asked of one. Never renamed, never used for something else. */
 export type DispatcherErrorCode =
   | 'audience-too-large'
-  | 'environment-mismatch'
   | 'gateway-cannot'
   | 'idempotency-mismatch'
   | 'invalid-cursor'

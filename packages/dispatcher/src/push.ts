@@ -1,6 +1,5 @@
 import type { Content, Payload, Priority, PushType } from '@lhspn/apns-protocol'
 import type { Audience, Filter } from '@lhspn/device-store'
-import type { SendOptions } from '@lhspn/sender'
 
 import type { PausedBecause, PushState } from './push-state.ts'
 
@@ -10,23 +9,6 @@ export interface TokenStream {
 }
 
 export type Environment = 'production' | 'sandbox'
-
-/** One content for one audience. */
-export interface Push {
-  /** Topic of the app. */
-  readonly app: string
-  readonly environment: Environment
-  readonly audience: Audience | TokenStream
-  readonly content: Content
-  /**
-   * `increment` counts every device's badge up by one and sends the new value; tokens that are not registered get 1. A
-   * number is sent to all. Absent, the payload goes as it is.
-   */
-  readonly badge?: 'increment' | number
-  /** With more devices than this nothing is sent; a stream is not counted. */
-  readonly maxAudience?: number
-  readonly onUnconfirmed?: NonNullable<SendOptions['onUnconfirmed']>
-}
 
 /** When APNs may stop trying: so long after the push began, or at a time (UNIX ms; 0 = now or never). */
 export type Expiration = { readonly afterMs: number } | { readonly at: number }
