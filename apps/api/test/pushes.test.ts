@@ -182,6 +182,19 @@ test('an audience that has grown until the push begins pauses it; resumed, it go
   expect((await until(api, path, 'completed')).counts).toMatchObject({ accepted: 2 })
 })
 
+test('a chunk that has ended its process five times pauses a push; resumed, it is tried again', async () => {
+  const { apple, text } = await startApple('provider-api')
+  const api = await startApi('sqlite::memory:', text)
+  const path = await push(api, { audience: { tokens: [tokenOf(1)] } })
+  // what such processes leave behind: a lease that ran out, the fifth
+  await api.service.database.execute('UPDATE chunk SET state = 1, owner = 1, lease_until = 1, leases = 5')
+  api.service.dispatcher.start()
+  expect(await until(api, path, 'paused')).toMatchObject({ pausedBecause: 'fault', counts: { remaining: 1 } })
+  await api.patch(path, { state: 'running' })
+  expect((await until(api, path, 'completed')).counts).toMatchObject({ accepted: 1 })
+  expect(apple.journal.accepted).toBe(1)
+})
+
 test('a push is paused, made faster and resumed; what has ended stays as it is', async () => {
   const { apple, api } = await startBoth()
   await register(api, ...numbersTo(200))
