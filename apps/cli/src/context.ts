@@ -11,6 +11,8 @@ export interface Context {
   readonly output: Output
   /** Environment variables. */
   readonly variables: Readonly<Record<string, string | undefined>>
+  /** What starts this program anew, before its arguments. */
+  readonly program: readonly string[]
   readonly stdin: Readable & { readonly isTTY?: boolean }
   /** The file that `--config` names. */
   readonly configFile: string | undefined

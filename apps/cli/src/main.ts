@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line. The only file that knows `process`; a command is loaded when it is the one that was typed. */
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings'
 
@@ -182,6 +183,7 @@ function createContext(program: Program): Context {
   return {
     output: createOutput(program),
     variables: process.env,
+    program: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
     stdin: process.stdin,
     configFile: options.config,
     configFlags: options.verbose === true ? { 'log.level': 'debug' } : {},

@@ -19,7 +19,8 @@ test('shows the main job, with figures that agree on both sides, and leaves noth
     /\n +on the way: 1 shutdown, 1 processing error, 1 cut, /,
     /\n +read the feedback service: 4 devices, the simulator handed out 4; read again: 0\n/,
     /\n +removed 3 devices, kept 1 that registered again\n/,
-    /\n {2}5 lhspn explain ConnectionLost: /,
+    /\n {2}5 killed the dispatcher in the middle of a push to all, \d+ of 984 taken; started it again\n +0 lost, \d+ twice: /,
+    /\n {2}6 lhspn explain ConnectionLost: /,
   ]) {
     expect(stdout).toMatch(line)
   }
@@ -30,7 +31,7 @@ test('shows the main job, with figures that agree on both sides, and leaves noth
 test('--json: the figures of each step', async () => {
   const ended = await lhspn(['--json', 'demo'])
   expect([ended.code, ended.stderr]).toEqual([0, ''])
-  const [, registered, , filtered, , all, , gateway, feedback, explained] = objectsOf(ended)
+  const [, registered, , filtered, , all, , gateway, feedback, killed, explained] = objectsOf(ended)
   expect(registered).toMatchObject({ step: 1, registered: 1000, stored: 1000 })
   expect(filtered).toMatchObject({
     step: 2,
@@ -66,7 +67,13 @@ test('--json: the figures of each step', async () => {
     answers: { ProcessingError: 1, InvalidToken: 1, Shutdown: 1 },
   })
   expect(feedback).toMatchObject({ step: 4, handedOut: 4, read: 4, removed: 3, kept: 1, again: 0, left: 247 })
-  expect(explained).toMatchObject({ step: 5, reason: 'ConnectionLost' })
+  expect(killed).toMatchObject({
+    step: 5,
+    devices: 984,
+    lost: 0,
+    counts: { planned: 984, accepted: 984, remaining: 0 },
+  })
+  expect(explained).toMatchObject({ step: 6, reason: 'ConnectionLost' })
 })
 
 test.runIf(process.platform === 'linux')('on a terminal it stays up to look around, until Ctrl-C', async () => {

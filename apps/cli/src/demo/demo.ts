@@ -16,7 +16,7 @@ import { playSteps } from './steps.ts'
 
 const SEED = 20_240_614
 /** Long before this everything is over, or something hangs: then the figures say so. */
-const LIMIT_MS = 60_000
+const LIMIT_MS = 120_000
 /** Ports are free ones, and nobody is turned away for coming from one address. */
 const SETTINGS = `[database]
 url = "sqlite:lhspn.db"
@@ -66,9 +66,9 @@ async function play(
 ): Promise<ExitCode> {
   const interruption = context.interruption()
   const server = await listen(service)
+  const signal = AbortSignal.any([interruption.signal, AbortSignal.timeout(LIMIT_MS)])
+  const stage = new Stage({ service, server, simulator, installation, context, signal })
   try {
-    const signal = AbortSignal.any([interruption.signal, AbortSignal.timeout(LIMIT_MS)])
-    const stage = new Stage({ service, server, simulator, installation, context, signal })
     await playSteps(stage, SEED)
     if (interruption.exitCode !== undefined) return interruption.exitCode
     if (context.unattended) return EXIT.done
@@ -76,6 +76,7 @@ async function play(
     await interruption.ended()
     return EXIT.done
   } finally {
+    await stage.close()
     await server.close()
   }
 }

@@ -10,6 +10,7 @@ import { progressOf } from '../pushes/summary.ts'
 import { SIMULATED_TOPIC, type SimulatedInstallation } from '../simulated-installation.ts'
 import { countFigures, type Figures, watchJournal } from './figures.ts'
 import { type PlannedDevice, type PushPlan, scriptOf } from './plan.ts'
+import { Program } from './program.ts'
 
 /** Requests at once: as if so many phones had been switched on. */
 const PHONES = 16
@@ -52,6 +53,7 @@ interface Standing {
 /** The installation with its simulated Apple, and what the steps of the demo do to both. */
 export class Stage {
   readonly parts: StageParts
+  readonly #programs: Program[] = []
   #registerKey: string | undefined
 
   constructor(parts: StageParts) {
@@ -146,6 +148,30 @@ export class Stage {
   async #standing(scope: { readonly app: string; readonly environment: Environment }): Promise<Standing> {
     const { store } = this.parts.service
     return { registered: await store.count(scope), refused: await store.count({ ...scope, refused: true }) }
+  }
+
+  /** Starts this program once more, for the same installation. It ends with the stage at the latest. */
+  start(args: readonly string[], variables: Readonly<Record<string, string>> = {}): Program {
+    const { context, installation } = this.parts
+    const program = new Program(context.program, ['--config', installation.config, ...args], variables)
+    this.#programs.push(program)
+    return program
+  }
+
+  /** Waits until one of these has happened. @throws the reason of the stage's signal */
+  async until(...happenings: readonly Promise<unknown>[]): Promise<void> {
+    const { signal } = this.parts
+    const over = new Promise((resolve) => {
+      if (signal.aborted) resolve(undefined)
+      else signal.addEventListener('abort', resolve, { once: true })
+    })
+    await Promise.race([...happenings, over])
+    signal.throwIfAborted()
+  }
+
+  /** Ends what was started on it. */
+  async close(): Promise<void> {
+    await Promise.all(this.#programs.map((program) => program.end('SIGTERM')))
   }
 
   /** When these devices registered last, in UNIX milliseconds. */

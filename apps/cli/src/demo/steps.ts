@@ -5,6 +5,7 @@ import { formatCount } from '../output.ts'
 import { SIMULATED_TOPIC } from '../simulated-installation.ts'
 import { must, refuseWrong } from './figures.ts'
 import { showGateway } from './gateway-step.ts'
+import { showKill } from './kill-step.ts'
 import { makeDevices, planRefusals, planTrouble } from './plan.ts'
 import type { Stage } from './stage.ts'
 import { tableOf } from './table.ts'
@@ -28,6 +29,7 @@ export async function playSteps(stage: Stage, seed: number): Promise<void> {
   // whoever was neither removed nor refused
   await sendToAll(stage, devices.length - lost)
   await showGateway(stage, seed + 1)
+  await showKill(stage)
   await explain(stage)
 }
 
@@ -100,5 +102,5 @@ async function explain(stage: Stage): Promise<void> {
   const [explanation] = explanationsOf('ConnectionLost')
   if (explanation === undefined) throw new TypeError('a reason of our own must be explained')
   const { reason, meaning, remedy } = explanation
-  await stage.tell({ step: 5, ...explanation }, [`  5 lhspn explain ${reason}: ${meaning}`, `      ${remedy}`])
+  await stage.tell({ step: 6, ...explanation }, [`  6 lhspn explain ${reason}: ${meaning}`, `      ${remedy}`])
 }
