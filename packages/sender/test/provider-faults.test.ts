@@ -229,7 +229,9 @@ describe('faults of connections and streams: the outcomes and the journal agree'
 })
 
 test('limits that change while it sends are kept', async (context) => {
-  const { simulator, sender } = await openProviderDelivery(context)
+  const { simulator, sender } = await openProviderDelivery(context, {
+    script: { provider: { maxConcurrentStreams: 100 } },
+  })
   const outcomes = []
   const limits = [3, 50, 1, 200]
   for await (const some of sender.send([range(0, 2000)])) {
