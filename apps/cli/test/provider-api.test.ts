@@ -145,3 +145,16 @@ test('the feedback service is the gateway’s: exit 2 for an environment on the 
   expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('sending removes the devices') })
   expect(simulator.journal.feedbackReads).toBe(0)
 })
+
+test('where Apple is not available for long, everything is unsent, with when to try again: exit 6', async () => {
+  const rules = [{ when: {}, do: { status: 503, reason: 'ServiceUnavailable', retryAfter: 3600 } }]
+  const { config } = await simulatedInstallation({ provider: { rules } })
+  const tokens = Array.from({ length: 30 }, (_, number) => tokenOf(number))
+  const input = `${tokens.join('\n')}\n`
+  const ended = await lhspn(['--config', config, '--json', 'send', '--to', '-', 'Hello'], { input })
+  expect(ended.code).toBe(6)
+  expect(JSON.parse(ended.stderr)).toMatchObject({ code: 'unavailable', status: 503 })
+  const unsent = { outcome: 'unsent', reason: 'RetryLater', retryAt: expect.stringMatching(/^\d{4}-.*Z$/) }
+  expect(objectsOf(ended).slice(0, -1)).toEqual(tokens.map(() => expect.objectContaining(unsent)))
+  expect(objectsOf(ended).at(-1)).toMatchObject({ counts: { planned: 30, unsent: 30 } })
+})

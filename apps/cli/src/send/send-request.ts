@@ -42,6 +42,8 @@ class Sending {
   #refusedDevices = 0
   /** Devices that were removed, because their app is gone. */
   #removedDevices = 0
+  /** When to try again, as the last outcomes that named a time did: it is Apple as a whole that is not available. */
+  #retryAt: number | undefined
 
   constructor(request: SendRequest, scope: Scope, context: Context, service: Service, interruption: Interruption) {
     this.#request = request
@@ -103,6 +105,7 @@ class Sending {
     try {
       for await (const outcomes of this.#service.dispatcher.deliver(this.#push, { signal, onRefused, onRemoved })) {
         tally.add(outcomes)
+        this.#retryAt = outcomes.at(-1)?.retryAt ?? this.#retryAt
         await printOutcomes(outcomes, output)
         const of = total === undefined ? '' : ` / ${formatCount(total)}`
         output.progress(() => `${formatCount(tally.settled)}${of}  ${formatCount(rate())}/s`)
@@ -129,9 +132,10 @@ class Sending {
   #settleRest(fault: unknown): readonly Outcome[] {
     const { content } = this.#push
     const reason = fault === undefined ? 'Aborted' : (UNSENT_BY[senderCodeOf(fault)] ?? 'Stopped')
+    const retryAt = reason === 'RetryLater' && this.#retryAt !== undefined ? { retryAt: this.#retryAt } : {}
     const outcomes = this.#source
       .rest(this.#tally.settled)
-      .map((token) => ({ notification: { token, content }, kind: 'unsent', reason, attempts: 0 }) as const)
+      .map((token) => ({ notification: { token, content }, kind: 'unsent', reason, ...retryAt, attempts: 0 }) as const)
     this.#tally.add(outcomes)
     return outcomes
   }
