@@ -144,7 +144,7 @@ describe('faults of connections and streams: the outcomes and the journal agree'
     { what: 'TCP resets', options: provider({ rules: [{ when: { every: 100 }, do: 'reset' }] }) },
     {
       what: 'answers that never come',
-      options: { ...provider({ rules: [{ when: { every: 100 }, do: 'silent' }] }), sender: { requestTimeoutMs: 300 } },
+      options: { ...provider({ rules: [{ when: { every: 100 }, do: 'silent' }] }), sender: { requestTimeoutMs: 1000 } },
       counts: { accepted: 990, 'unconfirmed NoAnswer': 10 },
     },
     {
@@ -159,7 +159,7 @@ describe('faults of connections and streams: the outcomes and the journal agree'
       what: 'a connection that plays dead',
       options: {
         ...provider({ rules: [{ when: { nth: 100 }, do: 'silent-connection' }] }),
-        sender: { requestTimeoutMs: 300 },
+        sender: { requestTimeoutMs: 1000 },
       },
     },
     {
@@ -172,7 +172,7 @@ describe('faults of connections and streams: the outcomes and the journal agree'
             { nth: 3, do: 'half-open' },
           ],
         }),
-        sender: { requestTimeoutMs: 300 },
+        sender: { requestTimeoutMs: 1000 },
       },
       counts: { accepted: 1000 },
     },
