@@ -81,7 +81,7 @@ export async function serveHttp2(options: Http2Options): Promise<number> {
 }
 
 /** Where a frame's header has its stream. */
-const STREAM_AT = 5
+export const STREAM_AT = 5
 
 /** An answer of headers alone, or with a body. */
 export function renderAnswer(block: Uint8Array, body?: Uint8Array): Answer {

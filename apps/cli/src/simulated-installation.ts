@@ -55,6 +55,7 @@ export async function writeInstallation(
     installation.config,
     `${MARK}
 ${settings}
+# production is on the provider API, the sandbox on the binary gateway
 [[apps]]
 topic = "${SIMULATED_TOPIC}"
 teamId = "${signingKey.teamId}"

@@ -115,9 +115,11 @@ test('a refused key: exit 5, the push is paused, and what to do', async () => {
   expect(objectsOf(ended)).toMatchObject([{ state: 'paused', pausedBecause: 'credentials', counts: { remaining: 1 } }])
 })
 
-test('where Apple asks to wait for long, the push waits, and goes on by itself', async () => {
-  const rules = [{ when: {}, do: { status: 429, reason: 'TooManyRequests', retryAfter: 3600 } }]
-  const { config, simulator } = await simulatedInstallation({ provider: { rules } })
+test.for([
+  { status: 429, reason: 'TooManyRequests', retryAfter: 3600 },
+  { status: 503, reason: 'ServiceUnavailable', retryAfter: 3600 },
+])('where Apple asks to wait for long ($reason), the push waits, and a signal leaves it to others', async (answer) => {
+  const { config, simulator } = await simulatedInstallation({ provider: { rules: [{ when: {}, do: answer }] } })
   const running = new Running(['--config', config, '--json', 'send', '--to', taken, 'Hello'])
   await simulator.journal.waitFor((journal) => journal.requests().length > 0)
   running.kill('SIGINT')

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { answerFrames, dataFrame, frame, headersFrames, make } from './raw-frames.ts'
 
 /** What a server that means ill sends, given the streams that are open. */
-export type Malice = (streams: readonly number[]) => Uint8Array
+type Malice = (streams: readonly number[]) => Uint8Array
 
 const pick = fc.nat(20)
 const stream = fc.oneof(

@@ -175,6 +175,7 @@ describe('provider tokens', () => {
   test('one that Apple calls expired is replaced at once, on a new connection', async (context) => {
     const { simulator, sender } = await openProviderDelivery(context, {
       script: { provider: { rules: [{ when: { nth: 50 }, do: expired }] } },
+      sender: { connections: 1 },
     })
     expect(tally(await outcomesOf(sender.send([range(0, 200)])))).toEqual({ accepted: 200 })
     const tokens = simulator.journal.requests().map(({ connection, headers }) => [connection, headers['authorization']])
@@ -187,6 +188,7 @@ describe('provider tokens', () => {
   test('one that Apple calls expired again and again stops the sender', async (context) => {
     const { simulator, sender } = await openProviderDelivery(context, {
       script: { provider: { rules: [{ when: {}, do: expired }] } },
+      sender: { connections: 1 },
     })
     const { outcomes, error } = await deliverAll(sender, range(0, 200))
     expect([tally(outcomes), error?.code]).toEqual([{ 'unsent Stopped': 200 }, 'credentials-refused'])
@@ -196,6 +198,7 @@ describe('provider tokens', () => {
   test('a connection that is another key’s is left for a new one', async (context) => {
     const { simulator, sender } = await openProviderDelivery(context, {
       script: { provider: { rules: [{ when: { connection: 1 }, do: unrelated }] } },
+      sender: { connections: 1 },
     })
     expect(tally(await outcomesOf(sender.send([range(0, 200)])))).toEqual({ accepted: 200 })
     expect(simulator.journal.connections).toBe(2)
@@ -204,6 +207,7 @@ describe('provider tokens', () => {
   test('a key that no connection takes stops the sender', async (context) => {
     const { simulator, sender } = await openProviderDelivery(context, {
       script: { provider: { rules: [{ when: {}, do: unrelated }] } },
+      sender: { connections: 1 },
     })
     const { outcomes, error } = await deliverAll(sender, range(0, 200))
     expect([tally(outcomes), error?.code]).toEqual([{ 'unsent Stopped': 200 }, 'credentials-refused'])

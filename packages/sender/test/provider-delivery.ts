@@ -56,10 +56,16 @@ export async function openProviderDelivery(
     expect(violations.filter(({ rule }) => !blames.includes(rule))).toEqual([])
   })
   const credentials = openSigningKey(key, ids)
-  return { simulator, ...(await openProviderSender(context, simulator.provider, { credentials, ...senderOptions })) }
+  return {
+    simulator,
+    ...(await openProviderSender(context, simulator.provider, { credentials, connections: 4, ...senderOptions })),
+  }
 }
 
-/** A sender to one server, closed with the test; when it says that it is closed, all its connections are. */
+/**
+ * A sender to one server, closed with the test; when it says that it is closed, all its connections are. It has one
+ * connection at a time, since another one would be opened wherever this machine is slow.
+ */
 export async function openProviderSender(
   context: TestContext,
   provider: string,
@@ -72,6 +78,7 @@ export async function openProviderSender(
     provider,
     ca,
     credentials: signingKey,
+    connections: 1,
     connectionsPerSecond: 1000,
     onEvent: (event) => events.push(event),
     ...options,

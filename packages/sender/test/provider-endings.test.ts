@@ -87,7 +87,7 @@ describe('GOAWAY', () => {
       context,
       collects((connection, streams) => connection.write(make.goaway(streams[1] as number, HTTP2_ERROR.NO_ERROR))),
     )
-    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 300 })
+    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 1000 })
     const { outcomes } = await deliverAll(sender, range(0, 30), { onUnconfirmed: 'resend' })
     expect(tally(outcomes)).toEqual({ accepted: 28, 'accepted x2': 2 })
   })
@@ -179,7 +179,7 @@ describe('a server that is slow, or says nothing', () => {
         void server.until(() => connection.pings > 0).then(() => connection.answer(stream, 200))
       },
     })
-    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 400 })
+    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 2000 })
     expect(tally(await outcomesOf(sender.send([range(0, 1)])))).toEqual({ accepted: 1 })
   })
 
@@ -190,7 +190,7 @@ describe('a server that is slow, or says nothing', () => {
         if (Number.parseInt(token, 16) % 5 !== 0) connection.answer(stream, 200)
       },
     })
-    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 200 })
+    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 800 })
     expect(tally(await outcomesOf(sender.send([range(0, 40)])))).toEqual({ accepted: 32, 'unconfirmed NoAnswer': 8 })
     const resets = () => server.connections.flatMap((connection) => connection.resets)
     await server.until(() => resets().length === 8)
@@ -203,7 +203,7 @@ describe('a server that is slow, or says nothing', () => {
       context,
       collects((connection) => (connection.answersPings = false)),
     )
-    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 200 })
+    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 800 })
     const report = deliverAll(sender, range(0, 6))
     const resend = deliverAll(sender, range(6, 12), { onUnconfirmed: 'resend' })
     const counts = [tally((await report).outcomes), tally((await resend).outcomes)]
@@ -217,7 +217,7 @@ describe('a server that is slow, or says nothing', () => {
 
   test('no SETTINGS: nothing is written, and another connection is tried', async (context) => {
     const server = await openRawServer(context, (nth) => (nth < 3 ? { greeting: Buffer.alloc(0) } : {}))
-    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 100 })
+    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 500 })
     expect(tally(await outcomesOf(sender.send([range(0, 5)])))).toEqual({ accepted: 5 })
     expect(server.connections.map(({ requests }) => requests.length)).toEqual([0, 0, 5])
   })

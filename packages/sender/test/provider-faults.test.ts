@@ -144,7 +144,7 @@ describe('faults of connections and streams: the outcomes and the journal agree'
     { what: 'TCP resets', options: provider({ rules: [{ when: { every: 100 }, do: 'reset' }] }) },
     {
       what: 'answers that never come',
-      options: { ...provider({ rules: [{ when: { every: 100 }, do: 'silent' }] }), sender: { requestTimeoutMs: 300 } },
+      options: { ...provider({ rules: [{ when: { every: 100 }, do: 'silent' }] }), sender: { requestTimeoutMs: 1000 } },
       counts: { accepted: 990, 'unconfirmed NoAnswer': 10 },
     },
     {
@@ -159,7 +159,7 @@ describe('faults of connections and streams: the outcomes and the journal agree'
       what: 'a connection that plays dead',
       options: {
         ...provider({ rules: [{ when: { nth: 100 }, do: 'silent-connection' }] }),
-        sender: { requestTimeoutMs: 300 },
+        sender: { requestTimeoutMs: 1000 },
       },
     },
     {
@@ -172,7 +172,7 @@ describe('faults of connections and streams: the outcomes and the journal agree'
             { nth: 3, do: 'half-open' },
           ],
         }),
-        sender: { requestTimeoutMs: 300 },
+        sender: { requestTimeoutMs: 1000 },
       },
       counts: { accepted: 1000 },
     },
@@ -229,7 +229,9 @@ describe('faults of connections and streams: the outcomes and the journal agree'
 })
 
 test('limits that change while it sends are kept', async (context) => {
-  const { simulator, sender } = await openProviderDelivery(context)
+  const { simulator, sender } = await openProviderDelivery(context, {
+    script: { provider: { maxConcurrentStreams: 100 } },
+  })
   const outcomes = []
   const limits = [3, 50, 1, 200]
   for await (const some of sender.send([range(0, 2000)])) {

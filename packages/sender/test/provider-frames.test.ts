@@ -152,7 +152,7 @@ describe('an answer is understood', () => {
         if (body) connection.write(dataFrame(stream, GONE))
       },
     })
-    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 300 })
+    const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 800 })
     expect(tally(await outcomesOf(sender.send([range(0, 2)])))).toEqual({
       accepted: 1,
       'unregistered Unregistered': 1,

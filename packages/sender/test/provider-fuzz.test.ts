@@ -235,7 +235,7 @@ test('bodies without an end are not taken in: their notifications are settled, a
       connection.end(number)
     },
   })
-  const { sender } = await openProviderSender(context, server.address, { connections: 1 })
+  const { sender } = await openProviderSender(context, server.address)
   const outcomes = await outcomesOf(sender.send([range(0, 5)]))
   expect(tally(outcomes)).toEqual({ 'unregistered Unexplained': 5 })
   expect(server.connections.length).toBe(1)

@@ -16,6 +16,8 @@ import { certificates } from './raw-http2-server.ts'
 
 afterAll(expectNoLeftovers)
 
+/** Debian's nghttp2-server brings it. */
+const NGHTTPD = 'nghttpd'
 const RUNS = Number(process.env['LHSPN_LAW_RUNS'] ?? 12)
 const COUNT = 120
 
@@ -181,7 +183,7 @@ async function openNghttpd(
   const files = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
   for (;;) {
     const port = await freePort()
-    const child = spawn('nghttpd', ['-a', '127.0.0.1', '-d', folder, ...options, String(port), ...files], {
+    const child = spawn(NGHTTPD, ['-a', '127.0.0.1', '-d', folder, ...options, String(port), ...files], {
       stdio: 'ignore',
     })
     const failed = once(child, 'exit')

@@ -53,7 +53,7 @@ test('one stream until the first answer, then as many as are allowed, and never 
       void answerLater(connection, stream, 5)
     },
   })
-  const { sender } = await openProviderSender(context, server.address, { connections: 1 })
+  const { sender } = await openProviderSender(context, server.address)
   expect(tally(await outcomesOf(sender.send([range(0, 100)])))).toEqual({ accepted: 100 })
   expect([server.complaints, most]).toEqual([[], 7])
 })
@@ -72,7 +72,7 @@ test('fewer streams than are open: none is opened until enough have ended', asyn
       if (connection.settingsAcks === 2) for (const stream of held.toReversed()) connection.answer(stream, 200)
     },
   })
-  const { sender } = await openProviderSender(context, server.address, { connections: 1 })
+  const { sender } = await openProviderSender(context, server.address)
   expect(tally(await outcomesOf(sender.send([range(0, 100)])))).toEqual({ accepted: 100 })
   expect(server.complaints).toEqual([])
 })
@@ -94,7 +94,7 @@ test('no streams at all for a while: it waits, and goes on where it is allowed t
 
 test('no streams at all for too long: another connection is opened', async (context) => {
   const server = await openRawServer(context, (nth) => (nth < 3 ? { settings: [[MAX_CONCURRENT_STREAMS, 0]] } : {}))
-  const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 100 })
+  const { sender } = await openProviderSender(context, server.address, { requestTimeoutMs: 500 })
   expect(tally(await outcomesOf(sender.send([range(0, 5)])))).toEqual({ accepted: 5 })
   expect(server.connections.map(({ requests }) => requests.length)).toEqual([0, 0, 5])
 })
@@ -104,7 +104,7 @@ test('no window on the connection: what is begun waits for it', async (context) 
     widenTo: 0,
     request: (connection, { stream }) => connection.answer(stream, 200),
   })
-  const { sender } = await openProviderSender(context, server.address, { connections: 1 })
+  const { sender } = await openProviderSender(context, server.address)
   const sending = outcomesOf(sender.send([Array.from({ length: 40 }, (_, number) => sized(number, 3000))]))
   const arrived = (): number => server.connections[0]?.dataFrames.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0
   for (let allowed = 65_535; allowed < 40 * 3100; allowed += 4000) {

@@ -186,7 +186,9 @@ export class ProviderWorld {
   /** The server takes a request, or not, and never answers it. */
   swallow(pipe: Pipe, which: number, takes: boolean): void {
     const request = takeAt(pipe.requests, which)
-    if (request !== undefined && takes) increment(this.taken, request.number)
+    if (request === undefined || !takes) return
+    increment(this.taken, request.number)
+    pipe.received.swallowed = Math.max(pipe.received.swallowed, request.stream)
   }
 
   /** The server refuses a stream without having looked at it, or resets one that it may have taken. */
@@ -207,7 +209,9 @@ export class ProviderWorld {
   goaway(pipe: Pipe, which: number): void {
     if (pipe.ended) return
     const index = Math.min(which, pipe.requests.length)
-    const last = pipe.requests[index - 1]?.stream ?? (pipe.requests[0]?.stream ?? pipe.received.highest + 2) - 2
+    const before = pipe.requests[index - 1]?.stream ?? (pipe.requests[0]?.stream ?? pipe.received.highest + 2) - 2
+    // What it took without a word it cannot deny.
+    const last = Math.max(before, pipe.received.swallowed)
     pipe.requests = pipe.requests.slice(0, index)
     pipe.received.last = Math.min(pipe.received.last, last)
     const bytes = new Uint8Array(17)
@@ -353,6 +357,8 @@ class ServerSide {
   highest = -1
   /** The last stream that it looks at. */
   last = Infinity
+  /** The highest stream that was taken and will have no answer. */
+  swallowed = -1
   authorization = ''
   #path = ''
 

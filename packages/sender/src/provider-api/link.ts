@@ -408,11 +408,6 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
 
   // Streams that end.
 
-  /** Whether the whole request was written. */
-  isWritten(slot: number): boolean {
-    return !this.#unsent.has(this.streams.number(slot))
-  }
-
   /** Ends a stream that is not waited for any longer. */
   cancel(slot: number): void {
     this.#resetStream(this.streams.number(slot), HTTP2_ERROR.CANCEL)
