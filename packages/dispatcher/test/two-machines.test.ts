@@ -37,6 +37,11 @@ async function openMachines(options: Partial<DispatcherOptions> = {}) {
   return { world, machines: [await open(), await open()] as const }
 }
 
+const DEVICES = 20_000
+/** 100 streams with an answer every 100 ms: 1,000 notifications a second, however fast the processor is. */
+const SCRIPTED_S = DEVICES / 1000
+const MOST_TRIES = 3
+
 /** As many machines as processes of their own, on a MariaDB and a Redis, and an Apple that takes 100 ms for an answer. */
 async function openProcesses(count: number) {
   const chunkSize = 500
@@ -143,21 +148,24 @@ test('a rate holds in every 10 s across machines, also after a pause', async () 
   expect(last - first).toBeLessThan(32_000)
 })
 
-test('two machines need half the time of one where Apple takes its time to answer', { timeout: 120_000 }, async () => {
-  const devices = 20_000
-  // 100 streams with an answer every 100 ms are 1,000 notifications a second, however fast the processor is.
+test('two machines need half the time of one where Apple takes its time to answer', { timeout: 240_000 }, async () => {
   const [alone, together] = await Promise.all([openProcesses(1), openProcesses(2)])
   /** Seconds from the first notification to the end of the push. */
   const secondsOf = async ({ world: { apple }, dispatcher }: typeof alone): Promise<number> => {
-    const { push } = await dispatcher.submit(requestOf(numbers(devices).map(token)))
-    await apple.journal.waitFor(({ accepted }) => accepted > 0)
+    const before = apple.journal.accepted
+    const { push } = await dispatcher.submit(requestOf(numbers(DEVICES).map(token)))
+    await apple.journal.waitFor(({ accepted }) => accepted > before)
     const began = performance.now()
-    expect((await end(dispatcher, push)).counts).toMatchObject({ planned: devices, accepted: devices })
-    expect(apple.journal.accepted).toBe(devices)
+    expect((await end(dispatcher, push)).counts).toMatchObject({ planned: DEVICES, accepted: DEVICES })
+    expect(apple.journal.accepted).toBe(before + DEVICES)
     return (performance.now() - began) / 1000
   }
-  // At the same time, so that whatever else this computer does is in both.
-  const [one, two] = await Promise.all([secondsOf(alone), secondsOf(together)])
-  process.stdout.write(`one machine took ${one.toFixed(1)} s, two took ${two.toFixed(1)} s\n`)
-  expect(two / one).toBeLessThanOrEqual(0.65)
+  // At the same time, so that whatever else this computer does is in both; and again where it, and not Apple, set the pace.
+  for (let tries = 1; ; tries++) {
+    const [one, two] = await Promise.all([secondsOf(alone), secondsOf(together)])
+    process.stdout.write(`one machine took ${one.toFixed(1)} s, two took ${two.toFixed(1)} s\n`)
+    if (one > SCRIPTED_S * 1.2 && tries < MOST_TRIES) continue
+    expect(two / one).toBeLessThanOrEqual(0.65)
+    return
+  }
 })
