@@ -23,6 +23,7 @@ export async function invite(stage: Stage): Promise<void> {
     `  ${lhspn} send --where lang=de "Hallo"`,
     `  ${lhspn} send --to ${taken} --to ${refused} --to ${gone} "Hello"`,
     `  ${lhspn} devices show ${gone}`,
+    `  ${lhspn} pushes list`,
     `  ${lhspn} send --environment sandbox --where plan=pro "Over the gateway"`,
     `  ${lhspn} feedback --environment sandbox`,
     `  curl -H 'Authorization: Bearer ${key}' '${server.url}/v1/devices?count=true&limit=1'`,
