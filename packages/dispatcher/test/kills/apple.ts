@@ -10,7 +10,7 @@ export type Interface = 'gateway' | 'provider-api'
 export const HEADS = { refused: 'ffff', gone: 'fffe' } as const
 
 /** What Apple took for one token. */
-export interface Arrival {
+interface Arrival {
   readonly token: string
   readonly payload: Uint8Array
 }
