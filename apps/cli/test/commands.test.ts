@@ -198,7 +198,7 @@ test('the template of init names every key that a file may have', async () => {
   const text = await readFile(join(directory, 'lhspn.toml'), 'utf8')
   const { stdout } = await lhspn(['config', '--json'], { cwd: directory })
   const keys = objectsOf({ code: 0, stdout, stderr: '' }).map((setting) => (setting as { key: string }).key)
-  for (const key of [...keys, 'server.trustProxy', 'legacy.app', 'sender.proxy', ...APP_KEYS]) {
+  for (const key of [...keys, 'server.trustProxy', 'legacy.app', 'sender.proxy', 'queue.url', ...APP_KEYS]) {
     expect(text).toMatch(new RegExp(`\n(# )?${key.replace(/.*\./, '')} = `))
   }
 })

@@ -10,7 +10,7 @@ url = "sqlite:lhspn.db"       # or mysql://user@host/name; its password is best 
 # listen = "127.0.0.1:8080"   # the HTTP API
 # basePath = "/"              # before every path
 # trustProxy = []             # addresses and networks whose X-Forwarded-For counts
-# drainTimeout = "25s"        # for requests in flight, when serve is asked to end
+# drainTimeout = "25s"        # for what is in flight, when serve or work is asked to end
 
 [ops]
 # listen = "127.0.0.1:9464"   # /healthz and /readyz, without keys
@@ -28,9 +28,15 @@ url = "sqlite:lhspn.db"       # or mysql://user@host/name; its password is best 
 # quietTime = "3s"            # of silence, at a binary gateway that does not answer the confirmation barrier
 # assumeAccepted = false      # whether that silence counts as acceptance
 
+[queue]
+# url = "redis://redis:6379"  # for many machines; without it the queue is in the database
+
 [dispatcher]
-# chunkSize = 5000            # devices that are judged and marked together
+# chunkSize = 5000            # devices that are delivered, judged and marked together
+# concurrency = 2             # chunks at once, in one process
+# lease = "15s"               # how long a chunk of a process that died stays with it
 # mismatchShare = 0.05        # share of rejected tokens that means the wrong environment; 1 is off
+# retention = "30d"           # of records of single notifications; the sums of a push stay
 
 [feedback]
 # every = "24h"               # how often serve reads the feedback services of apps on a binary gateway
