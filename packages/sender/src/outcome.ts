@@ -90,7 +90,7 @@ export const OWN_REASONS = {
   },
   PositionUnknown: {
     kind: 'unconfirmed',
-    meaning: 'The gateway ended the connection with an error response that does not say how far it had come.',
+    meaning: 'An answer came that does not say whether this was taken.',
     remedy: "Send it again if a duplicate does less harm than a loss, or choose onUnconfirmed 'resend'.",
   },
   NoAnswer: {

@@ -31,6 +31,14 @@ test('each probe that fails makes the next one wait longer, and Retry-After long
   expect(hold.nextAt).toBe(7150)
 })
 
+test('what was under way when it began makes no probe wait longer, unless it asks for that', () => {
+  const hold = after(20)
+  for (let i = 0; i < 500; i++) hold.failed(10, 0)
+  expect(hold.nextAt).toBe(50)
+  hold.failed(20, 3000)
+  expect(hold.nextAt).toBe(3020)
+})
+
 test('what is accepted ends it', () => {
   const hold = after(25)
   expect(hold.accepted()).toBe(true)

@@ -51,15 +51,18 @@ export class Hold {
   /** An answer said that APNs is not available. Answers whether a hold begins with it. */
   failed(now: number, retryAfterMs: number): boolean {
     this.#failures++
-    if (this.#holding) this.#probes++
-    else if (this.#failures < FAILURES_TO_HOLD) return false
     const begins = !this.#holding
+    if (begins && this.#failures < FAILURES_TO_HOLD) return false
     if (begins) {
       this.#holding = true
-      this.#probes = 1
+      this.#probes = 0
       this.#since = now
     }
-    this.#notBefore = Math.max(this.#notBefore, now + Math.max(retryAfterMs, backoff(this.#probes, this.#random)))
+    // What was under way when it began is no probe.
+    const isProbe = begins || now >= this.#notBefore
+    if (isProbe) this.#probes++
+    const waitMs = isProbe ? Math.max(retryAfterMs, backoff(this.#probes, this.#random)) : retryAfterMs
+    this.#notBefore = Math.max(this.#notBefore, now + waitMs)
     return begins
   }
 

@@ -194,6 +194,13 @@ describe('waiting', () => {
   })
 })
 
+test.for([201, 204, 299])('an answer of %i is no proof, and not asked for twice', (status) => {
+  const world = provenWorld()
+  world.send([0])
+  answerAll(world, only(world), { status })
+  expect([told(world), world.writes.get(0)]).toEqual(['0 unconfirmed PositionUnknown', 1])
+})
+
 describe('a hold', () => {
   test('begins with the twentieth answer in a row, and lets one through after the other', () => {
     const world = heldWorld()

@@ -440,6 +440,11 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     retryAfter: string | undefined,
   ): void {
     const { settlement } = this.#intake
+    if (status < 300) {
+      // Only 200 is proof, and whoever calls something a success may have taken it.
+      this.#resent(settlement.lose([returned], 'PositionUnknown'), 'connection-lost')
+      return
+    }
     const verdict = providerVerdict(status, reason)
     if (endsConnection(reason)) link.retired = true
     if (verdict !== 'stop' && verdict !== 'renew' && verdict !== 'reconnect') this.#proven(link, generation)
