@@ -14,11 +14,12 @@ export class Child<Question extends object, Answer> {
   readonly #program: string
 
   /**
+   * @param program a `.ts` runs from the sources; a `.js`, which was built, finds the packages as they are installed
    * @param core to pin it to
    * @param flags of Node, beside those that it takes to run from the sources
    */
   constructor(program: string, { core, flags = [] }: { core?: number | undefined; flags?: readonly string[] } = {}) {
-    const fromSource = ['--conditions=lhspn-source', '--import', 'tsx']
+    const fromSource = program.endsWith('.ts') ? ['--conditions=lhspn-source', '--import', 'tsx'] : []
     const node = [...flags, ...fromSource, fileURLToPath(new URL(program, import.meta.url))]
     const pinned = ['-c', `${core}`, process.execPath, ...node]
     const options: SpawnOptions = { cwd: import.meta.dirname, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }

@@ -21,7 +21,7 @@ test('gateway: every contender delivers, and our outcomes agree with what the ga
 })
 
 test('million, shortened: every outcome is what the simulator did', async () => {
-  const printed = await bench('million.ts', '--notifications', '50000', '--seed', '7')
+  const printed = await bench('million.ts', '--from-sources', '--notifications', '50000', '--seed', '7')
   expect(printed).toContain('sender     49,900 accepted, 100 not')
   expect(printed).toMatch(/simulator {2}49,900 accepted, 100 rejected/)
   expect(printed).toContain('every outcome is what the simulator did')

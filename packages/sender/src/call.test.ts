@@ -61,6 +61,19 @@ test('however much is written, settled and read in whatever order, the room is n
   )
 })
 
+test('outcomes come in the order in which they were settled, in arrays that are full, the last as far as it is', () => {
+  const call = open(5000)
+  const given = batch(2500)
+  call.enqueue(given)
+  for (let count = 0; count < 2500; count++) {
+    call.settle({ notification: call.take(), kind: 'accepted', attempts: 1 })
+  }
+  const pieces = [call.takeOutcomes(), call.takeOutcomes(), call.takeOutcomes()]
+  expect(pieces.map(({ length }) => length)).toEqual([1024, 1024, 452])
+  expect(pieces.flat().map(({ notification }) => notification)).toEqual(given)
+  expect(call.takeOutcomes()).toEqual([])
+})
+
 test('a call is finished when its input has ended, or it has, and all is settled', () => {
   const call = open()
   call.enqueue(batch(1))

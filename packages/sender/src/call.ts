@@ -8,8 +8,13 @@ export type OnUnconfirmed = 'report' | 'resend'
 /** Why a call takes no more input, and how what it has left leaves. */
 export type Ending = Extract<OwnReason, 'Aborted' | 'Deadline' | 'Draining' | 'Unreachable' | 'RetryLater' | 'Stopped'>
 
-/** Below so many notifications waiting to be written, more input is pulled. */
-const LOW_WATER = 8192
+/**
+ * Below so many notifications waiting to be written, more input is pulled: as many as one turn of the event loop writes
+ * where they are short. More would only grow old in memory.
+ */
+const LOW_WATER = 3072
+/** Outcomes leave in arrays of at most so many: those that the caller has looked at are garbage while others wait. */
+const MOST_AT_ONCE = 1024
 
 /**
  * One `send`: its input that is not written yet, its outcomes that are not taken yet, and the room between both.
@@ -19,8 +24,10 @@ export class Call {
   readonly onUnconfirmed: OnUnconfirmed
   readonly deadline: (() => number) | undefined
   readonly #room: number
-  /** Outcomes that the caller has not taken. */
-  #outcomes: Outcome[] = []
+  /** Outcomes that the caller has not taken, oldest first: full arrays, and the one that is being filled. */
+  readonly #full: Outcome[][] = []
+  #filling: Outcome[] = []
+  #filled = 0
   /** Input, oldest first. The first array is read from `#cursor`. */
   readonly #batches: (readonly Notification[])[] = []
   #cursor = 0
@@ -44,12 +51,12 @@ export class Call {
 
   /** Whether a notification may be taken out of the input now. */
   get hasWork(): boolean {
-    return this.queued > 0 && this.unsettled + this.#outcomes.length < this.#room
+    return this.queued > 0 && this.unsettled + this.#untaken < this.#room
   }
 
   /** Whether more input should be pulled. */
   get wantsInput(): boolean {
-    return this.queued < LOW_WATER && this.unsettled + this.#outcomes.length < this.#room
+    return this.queued < LOW_WATER && this.unsettled + this.#untaken < this.#room
   }
 
   /** Whether every notification that went in has its outcome, and none will come. */
@@ -80,13 +87,29 @@ export class Call {
   /** Gives a notification that was taken out of the input its outcome. */
   settle(outcome: Outcome): void {
     this.unsettled--
-    this.#outcomes.push(outcome)
+    if (this.#filled === MOST_AT_ONCE) {
+      this.#full.push(this.#filling)
+      // Who filled one array fills another. It has its size at once: growing would leave twice as much again behind.
+      this.#filling = []
+      this.#filling.length = MOST_AT_ONCE
+      this.#filled = 0
+    }
+    this.#filling[this.#filled++] = outcome
   }
 
-  /** All outcomes that the caller has not taken; an empty array if there are none. */
+  /** The oldest outcomes that the caller has not taken, at most 1,024; an empty array if there are none. */
   takeOutcomes(): Outcome[] {
-    const outcomes = this.#outcomes
-    if (outcomes.length > 0) this.#outcomes = []
+    const full = this.#full.shift()
+    if (full !== undefined) return full
+    const outcomes = this.#filling
+    if (this.#filled === 0) return outcomes
+    outcomes.length = this.#filled
+    this.#filling = []
+    this.#filled = 0
     return outcomes
+  }
+
+  get #untaken(): number {
+    return this.#full.length * MOST_AT_ONCE + this.#filled
   }
 }

@@ -150,7 +150,7 @@ describe.concurrent('a call that ends before its input does', () => {
     expect(tally(await other)).toEqual({ accepted: 50_000 })
     await sender.close()
     expect(source.left).toBe(true)
-    expect(source.sent.length).toBeLessThan(ROOM + 8192 + 2000)
+    expect(source.sent.length).toBeLessThan(ROOM + 3072 + 2000)
     expect(simulator.journal.accepted).toBeLessThanOrEqual(50_000 + source.sent.length)
   })
 
@@ -185,7 +185,7 @@ describe.concurrent('calls beside each other', () => {
     expect(tally(outcomes)).toEqual({ accepted: 40_000 })
     // Everything that the sleeper holds is written by now or waits for room.
     await simulator.journal.waitFor(({ accepted }) => accepted >= 40_000 + ROOM)
-    const most = ROOM + 16_384 + 8192 + 2000
+    const most = ROOM + 1024 + 3072 + 2000
     expect(source.sent.length).toBeLessThanOrEqual(most)
     const more = await outcomesOf(sender.send([range(20_000_000, 20_020_000)]))
     expect(tally(more)).toEqual({ accepted: 20_000 })
