@@ -1,5 +1,4 @@
-// The sender of `million.ts`, in a process of its own: its memory is the sender's, the stream's and Node's alone. What it
-// does for each outcome makes no object, lest its own garbage be measured.
+// The sender of `million.ts`, in a process of its own: its memory is the sender's, the stream's and Node's alone.
 import { type Notification, openCertificate, type Outcome, Sender } from '@lhspn/sender'
 
 import { serveQuestions } from './child.ts'
@@ -18,7 +17,7 @@ serveQuestions(async ({ gateway, certificates, notifications }: SenderQuestion):
   const outcomesOf = new Uint8Array(notifications)
   const notAccepted: SenderFacts['notAccepted'][number][] = []
   let accepted = 0
-  // A function of its own is optimized; a loop in this one would make an object at each step.
+  // A function of its own: it is optimized, while a loop in this one would make an object at each step.
   const tally = (outcomes: readonly Outcome<Numbered>[]): void => {
     for (const { notification, kind, reason } of outcomes) {
       outcomesOf[notification.index]!++

@@ -22,7 +22,7 @@ const { values } = parseArgs({
   },
 })
 const flags = values['bounded-heap'] ? HEAP_BOUNDS : []
-/** Built it is what a user installs; the loader that runs sources takes 20 to 35 MB. */
+/** Built it is what a user installs; the loader that runs sources takes 15 to 25 MB. */
 const program = values['from-sources'] ? 'million-sender.ts' : 'dist/million-sender.js'
 const job = planJob(Number(values.notifications), Number(values.seed))
 

@@ -20,7 +20,7 @@ test('provider-api: every contender delivers, ours without a violation and as th
 })
 
 test('million-provider, shortened: every outcome is what the server did', async () => {
-  const printed = await bench('million-provider.ts', '--notifications', '50000', '--seed', '7')
+  const printed = await bench('million-provider.ts', '--from-sources', '--notifications', '50000', '--seed', '7')
   expect(printed).toContain('sender     49,900 accepted, 100 not')
   expect(printed).toContain('server     49,900 taken, 100 dead, 100 refused once')
   expect(printed).toMatch(/3 GOAWAYs, \d+ connections, 0 violations/)

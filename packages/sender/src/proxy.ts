@@ -1,8 +1,12 @@
-import { request } from 'node:http'
+import type http from 'node:http'
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 
 import { type Address, formatAddress } from './address.ts'
 import { fromSocketError, refusedByProxy, SenderError } from './errors.ts'
+
+// An import would bring all that this module has a getter for, fetch and WebSocket among them: 10 MB, proxy or not.
+const loadHttp = (): typeof http => createRequire(import.meta.url)('node:http') as typeof http
 
 /** An HTTP proxy, by which a connection is made with CONNECT. */
 export interface HttpProxy extends Address {
@@ -43,7 +47,7 @@ interface TunnelListener {
 export function openTunnel(proxy: HttpProxy, to: Address, listener: TunnelListener): () => void {
   const { host, port, authorization } = proxy
   const target = formatAddress(to)
-  const asked = request({
+  const asked = loadHttp().request({
     host,
     port,
     method: 'CONNECT',

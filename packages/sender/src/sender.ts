@@ -83,7 +83,7 @@ export class Sender {
   /**
    * Sends whatever arrays the source gives. Lazy: nothing happens before the first outcomes are asked for.
    * For each of `connections` at most 16,384 notifications (on the provider API 4,096) are held, outcomes that were not
-   * taken included, and beside them up to 8,192 that wait, with the array that was pulled last. Leaving the loop early
+   * taken included, and beside them up to 3,072 that wait, with the array that was pulled last. Leaving the loop early
    * ends the call as `signal` does. An array that the source gives after the call has ended is not taken: nothing of it
    * was sent.
    * @throws SenderError after all outcomes are out: `unreachable`, `unavailable`, or the fault that stopped the sender;

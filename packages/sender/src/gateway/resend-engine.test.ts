@@ -352,6 +352,36 @@ describe('windows and barriers', () => {
     expect([onWire(full), onWire(next)]).toEqual(['0 1 2 3 4 5 6 7 |', '8 9 10 11 |'])
   })
 
+  test('a quarter of the next window is written ahead, the rest when the full one has its answer', () => {
+    const world = provenWorld({ window: 1024 })
+    world.send(numbers(4000))
+    const full = write(world)
+    const next = world.pipes.find((pipe) => pipe !== full) ?? write(world)
+    world.open(next)
+    const ahead = next.link.window.size
+    // What was begun to be written is written to the end of its buffer, here of 16 KiB.
+    expect([full.link.window.size, ahead >= 256, ahead < 256 + 256]).toEqual([1024, true, true])
+    world.tick(240)
+    expect(next.link.window.size).toBe(ahead)
+    world.read(full, Infinity)
+    world.deliver(full, 6)
+    expect(next.link.window.size).toBe(1024)
+  })
+
+  test('an answer that takes its time holds nothing back: every connection is written to', () => {
+    const world = provenWorld({ window: 1024 })
+    world.send(numbers(4000))
+    const full = write(world)
+    world.open(world.pipes.find((pipe) => pipe !== full) ?? write(world))
+    expect(world.engine.wakeAt() - world.now).toBeLessThanOrEqual(250)
+    world.tick(250)
+    for (let round = 0; round < 10; round++) {
+      for (const pipe of world.pipes) world.open(pipe)
+      world.tick(250)
+    }
+    expect(world.pipes.map(({ link }) => link.window.size)).toEqual([1024, 1024, 1024])
+  })
+
   test('a window goes on while its connection is blocked, but nothing is added to it', () => {
     const world = provenWorld()
     world.send([99])

@@ -25,6 +25,13 @@ export interface ResendEngineOptions extends WindowSettlementOptions {
 
 /** Barriers of windows that were not full are so far apart: a trickle costs a connection every 2 s, not one each. */
 const BARRIER_INTERVAL_MS = 2000
+/**
+ * So much of a window is written ahead while a full one waits for its answer, if that comes soon: more would make
+ * nothing faster, lie in buffers, keep its notifications in memory, and go again after a rejection.
+ */
+const AHEAD = 1 / 4
+/** Where an answer takes longer, the gateway is far away, and every connection is written to. */
+const SOON_MS = 250
 /** An idle connection is not trusted longer than this: firewalls drop them silently. */
 const IDLE_MS = 60_000
 /** A gateway that answers no barriers is asked again so often: one lost connection may have been why it seemed so. */
@@ -144,6 +151,7 @@ export class ResendEngine implements Engine<Link> {
   wakeAt(): number {
     let at = this.#intake.wakeAt()
     for (const link of this.#links) at = Math.min(at, this.#linkDueAt(link))
+    if (this.#hasWork && this.#lateAt > this.#now) at = Math.min(at, this.#lateAt)
     if (this.#wantsConnection) at = Math.min(at, this.#openings.nextAt)
     else if (this.#barriers === false && !this.idle && this.#loneDueAt > this.#now) at = Math.min(at, this.#loneDueAt)
     return at
@@ -179,6 +187,7 @@ export class ResendEngine implements Engine<Link> {
     if (this.#barriers === undefined) return undefined
     const due = this.#links.find((link) => this.#barrierDueAt(link) <= now)
     if (due !== undefined || !this.#hasWork) return due
+    if (this.#isFarEnoughAhead(now)) return undefined
     let unsettled = 0
     let empty: Link | undefined
     for (const link of this.#links) {
@@ -217,6 +226,20 @@ export class ResendEngine implements Engine<Link> {
     }
     this.#bulk = this.#hasWork
     return this.#barrierDueAt(link) <= now ? this.#writeBarrier(link, into, offset, now, false) : offset
+  }
+
+  /** Whether what waits for an answer, which will come soon, is enough. */
+  #isFarEnoughAhead(now: number): boolean {
+    if (this.#barriers !== true || this.#lateAt <= now) return false
+    const unsettled = this.#links.reduce((sum, link) => sum + link.window.size, 0)
+    return unsettled >= this.#options.window * (1 + AHEAD)
+  }
+
+  /** When the answer to a full window's barrier is late; Infinity if none is waited for. */
+  get #lateAt(): number {
+    let at = Infinity
+    for (const { barrier } of this.#links) if (barrier?.full === true) at = Math.min(at, barrier.at + SOON_MS)
+    return at
   }
 
   #writeNotification(

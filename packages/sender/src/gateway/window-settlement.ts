@@ -54,7 +54,11 @@ export class WindowSettlement {
   /** All that is left was provably not processed: it goes again, first of all. Answers how many. */
   giveBack(window: Window): number {
     const part: Returned[] = []
-    window.leave(window.next, (notification, call, history) => part.push({ notification, call, history: history - 1 }))
+    part.length = window.size
+    let at = 0
+    window.leave(window.next, (notification, call, history) => {
+      part[at++] = { notification, call, history: history - 1 }
+    })
     return this.#settlement.giveBack(part)
   }
 
