@@ -12,8 +12,9 @@ async function examined(url: string): Promise<readonly Check[]> {
 }
 
 test('a Redis that keeps what it has is good', async () => {
-  const { url, stop } = await startRedis({ durable: true })
-  onTestFinished(() => stop())
+  const redis = await startRedis({ durable: true })
+  onTestFinished(() => redis.stop())
+  const { url } = redis
   expect(await examined(url)).toEqual([
     {
       check: 'redis',
@@ -26,8 +27,9 @@ test('a Redis that keeps what it has is good', async () => {
 })
 
 test('one that forgets when it ends is told, and one that forgets to make room is a fault', async () => {
-  const { url, stop } = await startRedis()
-  onTestFinished(() => stop())
+  const redis = await startRedis()
+  onTestFinished(() => redis.stop())
+  const { url } = redis
   const client = new Redis(url)
   onTestFinished(() => client.disconnect())
   await client.config('SET', 'maxmemory-policy', 'allkeys-lru')
