@@ -26,6 +26,8 @@ export default defineConfig({
   ...shared,
   test: {
     reporters: ['default', './scripts/summary-reporter.ts'],
+    // Most of them wait for sockets, processes and databases, and leave a second core idle otherwise.
+    maxWorkers: 2,
     projects: [
       ...projects.map((root) => ({
         ...shared,
