@@ -17,7 +17,7 @@ import { certificates } from './raw-http2-server.ts'
 afterAll(expectNoLeftovers)
 
 /** Debian's nghttp2-server brings it. */
-const NGHTTPD = 'nghttpd'
+const NGHTTPD = '/usr/sbin/nghttpd'
 const RUNS = Number(process.env['LHSPN_LAW_RUNS'] ?? 12)
 const COUNT = 120
 
@@ -186,10 +186,12 @@ async function openNghttpd(
     const child = spawn(NGHTTPD, ['-a', '127.0.0.1', '-d', folder, ...options, String(port), ...files], {
       stdio: 'ignore',
     })
-    const failed = once(child, 'exit')
+    // Rejects where there is none.
+    await once(child, 'spawn')
+    const ended = once(child, 'exit')
     context.onTestFinished(async () => {
       child.kill('SIGKILL')
-      await failed
+      await ended
     })
     // Another process may have taken the port meanwhile: then it ends at once.
     while (child.exitCode === null && child.signalCode === null) {
