@@ -1,5 +1,6 @@
-import type { Call, Ending, OnUnconfirmed } from './call.ts'
 import type { SenderError } from './errors.ts'
+import type { Intake } from './intake.ts'
+import type { Outbox } from './outbox.ts'
 
 /** A connection, as engine and shell share it. */
 export interface Link {
@@ -35,11 +36,10 @@ export type ResendCause =
  * any steady clock; `unixMs` is the time of day in milliseconds since 1970.
  */
 export interface Engine<L extends Link> {
-  openCall(onUnconfirmed: OnUnconfirmed, deadline: (() => number) | undefined): Call
-  /** The call takes no more input: what was not written leaves as unsent, and what was is settled soon. */
-  end(call: Call, ending: Ending): void
-  /** No call takes more input. */
-  drain(): void
+  /** The calls: where they are opened and ended, and which of them changed. */
+  readonly intake: Intake
+  /** What is to be opened, closed and told. */
+  readonly outbox: Outbox<L>
   /** Whether nothing is in flight. */
   readonly idle: boolean
 
@@ -52,13 +52,6 @@ export interface Engine<L extends Link> {
   advance(now: number, unixMs: number): void
   /** When `advance` is to be called again, if nothing happens before; Infinity if nothing will be due. */
   wakeAt(): number
-  /** Connections to be opened since the last time this was asked. */
-  takeOpenings(): readonly L[]
-  /** Connections to be closed at once since the last time this was asked. */
-  takeClosings(): readonly L[]
-  takeEvents(): readonly EngineEvent[]
-  /** Calls of which something changed since the last time this was asked. */
-  takeChanged(): readonly Call[]
   /** The connection to be written to now, if there is one. */
   nextToWrite(now: number): L | undefined
   /**

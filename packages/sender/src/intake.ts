@@ -1,6 +1,7 @@
 import { CallRing } from './call-ring.ts'
 import { Call, type Ending, type OnUnconfirmed } from './call.ts'
 import type { SenderError } from './errors.ts'
+import type { Notification } from './notification.ts'
 import { ResendQueue } from './resend-queue.ts'
 import { Settlement, type SettlementOptions } from './settlement.ts'
 
@@ -15,12 +16,12 @@ export class Intake {
   readonly queue = new ResendQueue()
   readonly settlement: Settlement
   readonly #room: number
-  readonly #onEnded: () => void
+  readonly #onEnded: (() => void) | undefined
   #draining = false
   #stopped: SenderError | undefined
 
   /** @param onEnded told that a call takes no more input */
-  constructor(options: IntakeOptions, onEnded: () => void) {
+  constructor(options: IntakeOptions, onEnded?: () => void) {
     this.#room = options.room
     this.#onEnded = onEnded
     this.settlement = new Settlement(this.calls, this.queue, options)
@@ -43,7 +44,7 @@ export class Intake {
     while (call.queued > 0) this.settlement.giveUp({ notification: call.take(), call, history: 0 }, ending)
     for (const returned of this.queue.takeAllOf(call)) this.settlement.giveUp(returned, ending)
     this.calls.touch(call)
-    this.#onEnded()
+    this.#onEnded?.()
   }
 
   drain(): void {
@@ -78,6 +79,19 @@ export class Intake {
   /** Whether there is anything that could be written now. */
   get hasWork(): boolean {
     return this.queue.hasWork || this.calls.hasWork
+  }
+
+  /** Gives `write` the next notification, first what goes again, then each call's in its turn; undefined if there is none. */
+  next<T>(write: (notification: Notification, call: Call, history: number) => T): T | undefined {
+    const { queue, calls } = this
+    if (queue.hasWork) {
+      const { notification, call, history } = queue.take()
+      return write(notification, call, history)
+    }
+    const call = calls.next()
+    if (call === undefined) return undefined
+    calls.touch(call)
+    return write(call.take(), call, 0)
   }
 
   /** Deadlines pass, and waits are over. */

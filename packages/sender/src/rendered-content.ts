@@ -2,10 +2,14 @@ import {
   checkContent,
   type Content,
   type Interface,
+  MAX_BADGE,
   type PayloadBytes,
   PUSH_TYPES,
   renderPayload,
 } from '@lhspn/apns-protocol'
+
+import type { Notification } from './notification.ts'
+import type { OwnReason } from './outcome.ts'
 
 /** A content as an interface carries it. What is asked for is made once. */
 export class RenderedContent {
@@ -66,4 +70,21 @@ export class ContentRenderer<R extends RenderedContent> {
     this.#last = rendered
     return rendered
   }
+}
+
+/**
+ * Why a notification must not be written at a time of day, as far as that shows before its token is read; undefined if
+ * nothing speaks against it. Whoever calls without types may have given anything.
+ */
+export function refusalOf(
+  { token, badge }: Notification,
+  content: RenderedContent,
+  unixMs: number,
+): OwnReason | undefined {
+  const { expiration } = content
+  if (typeof token !== 'string') return 'MalformedToken'
+  if (!(badge === undefined ? content.sendable : content.sendableWithBadge)) return 'ContentRefused'
+  if (expiration !== undefined && expiration !== 0 && expiration * 1000 <= unixMs) return 'Expired'
+  if (badge !== undefined && (badge >>> 0 !== badge || badge > MAX_BADGE)) return 'MalformedBadge'
+  return undefined
 }

@@ -52,7 +52,7 @@ export class Shell<L extends Link> implements Deliverer {
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       this.#closed = resolve
-      this.#engine.drain()
+      this.#engine.intake.drain()
       this.wake()
     })
     return this.#closing
@@ -61,14 +61,14 @@ export class Shell<L extends Link> implements Deliverer {
   /** @throws SenderError `closed` */
   openCall(options: SendOptions): Call {
     if (this.#closing !== undefined) throw new SenderError('closed', 'The sender is closed', 'Make a new one.')
-    const call = this.#engine.openCall(options.onUnconfirmed ?? 'report', options.deadline)
+    const call = this.#engine.intake.openCall(options.onUnconfirmed ?? 'report', options.deadline)
     this.#signals.set(call, new Signal())
     this.wake()
     return call
   }
 
   endCall(call: Call, ending: Ending): void {
-    this.#engine.end(call, ending)
+    this.#engine.intake.end(call, ending)
     this.wake()
   }
 
@@ -95,10 +95,10 @@ export class Shell<L extends Link> implements Deliverer {
     const now = performance.now()
     engine.advance(now, Date.now())
     if (this.#write(now)) this.wake()
-    for (const link of engine.takeOpenings()) this.#open(link)
-    for (const link of engine.takeClosings()) this.#connections.get(link)?.close(link.lastWords)
-    for (const call of engine.takeChanged()) this.#signals.get(call)?.fire()
-    for (const event of engine.takeEvents()) this.#onEvent(event)
+    for (const link of engine.outbox.takeOpenings()) this.#open(link)
+    for (const link of engine.outbox.takeClosings()) this.#connections.get(link)?.close(link.lastWords)
+    for (const call of engine.intake.calls.takeChanged()) this.#signals.get(call)?.fire()
+    for (const event of engine.outbox.takeEvents()) this.#onEvent(event)
     if (this.#closing !== undefined && engine.idle && this.#connections.size === 0) this.#closed?.()
     this.#sleep()
   }

@@ -81,7 +81,7 @@ export class GatewayWorld {
 
   /** Opens a call with all its input at once. */
   send(numbers: readonly number[], onUnconfirmed: OnUnconfirmed = 'report', deadline?: () => number): Call {
-    const call = this.engine.openCall(onUnconfirmed, deadline)
+    const call = this.engine.intake.openCall(onUnconfirmed, deadline)
     call.enqueue(numbers.map(numbered))
     call.inputEnded = true
     this.calls.push(call)
@@ -101,8 +101,8 @@ export class GatewayWorld {
       const length = engine.write(link, this.#buffer, this.now)
       this.#noteWritten(this.#pipeOf(link), this.#buffer.slice(0, length))
     }
-    for (const link of engine.takeOpenings()) this.#noteOpening(link)
-    for (const link of engine.takeClosings()) this.pipes = this.pipes.filter((pipe) => pipe.link !== link)
+    for (const link of engine.outbox.takeOpenings()) this.#noteOpening(link)
+    for (const link of engine.outbox.takeClosings()) this.pipes = this.pipes.filter((pipe) => pipe.link !== link)
     for (const call of this.calls) this.#collect(call)
     const inFlight = this.calls.reduce((sum, call) => sum + call.unsettled, 0)
     const most = this.options.connections * this.options.window * this.calls.length

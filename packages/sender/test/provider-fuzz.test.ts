@@ -113,7 +113,7 @@ function run({ talks, onUnconfirmed }: Plan): Run {
   const witnesses: Witness[] = []
   const outcomes: Outcome<Numbered>[] = []
   let now = 0
-  const call = engine.openCall(onUnconfirmed, undefined)
+  const call = engine.intake.openCall(onUnconfirmed, undefined)
   call.enqueue(range(0, NOTIFICATIONS))
   call.inputEnded = true
 
@@ -123,9 +123,9 @@ function run({ talks, onUnconfirmed }: Plan): Run {
       const length = engine.write(link, buffer, now)
       links.get(link)?.heard(buffer.slice(0, length))
     }
-    const opened = [...engine.takeOpenings()]
-    for (const link of engine.takeClosings()) links.delete(link)
-    engine.takeEvents()
+    const opened = [...engine.outbox.takeOpenings()]
+    for (const link of engine.outbox.takeClosings()) links.delete(link)
+    engine.outbox.takeEvents()
     outcomes.push(...(call.takeOutcomes() as Outcome<Numbered>[]))
     return opened
   }

@@ -107,7 +107,7 @@ export class ProviderWorld {
 
   /** Opens a call with all its input at once. */
   send(numbers: readonly number[], onUnconfirmed: OnUnconfirmed = 'report', deadline?: () => number): Call {
-    const call = this.engine.openCall(onUnconfirmed, deadline)
+    const call = this.engine.intake.openCall(onUnconfirmed, deadline)
     call.enqueue(numbers.map(numbered))
     call.inputEnded = true
     this.calls.push(call)
@@ -127,9 +127,9 @@ export class ProviderWorld {
       const length = engine.write(link, this.#buffer, this.now)
       this.#pipeOf(link).received.push(this.#buffer.slice(0, length))
     }
-    for (const link of engine.takeOpenings()) this.#noteOpening(link)
-    for (const link of engine.takeClosings()) this.#end(this.pipes.find((pipe) => pipe.link === link))
-    this.events.push(...engine.takeEvents())
+    for (const link of engine.outbox.takeOpenings()) this.#noteOpening(link)
+    for (const link of engine.outbox.takeClosings()) this.#end(this.pipes.find((pipe) => pipe.link === link))
+    this.events.push(...engine.outbox.takeEvents())
     for (const call of this.calls) this.#collect(call)
   }
 

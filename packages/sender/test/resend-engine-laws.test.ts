@@ -60,7 +60,7 @@ function run(plan: typeof schedule extends fc.Arbitrary<infer T> ? T : never): G
       else pipe.link.blocked = happening.blocked
     }
   }
-  if (plan.ending !== undefined) for (const call of world.calls) world.engine.end(call, plan.ending)
+  if (plan.ending !== undefined) for (const call of world.calls) world.engine.intake.end(call, plan.ending)
   world.pump()
   for (let round = 0; round < 300 && !world.finished; round++) world.calm(500)
   return world

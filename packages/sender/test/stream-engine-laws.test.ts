@@ -88,7 +88,7 @@ function run(plan: Plan): ProviderWorld {
       else chosen.link.blocked = happening.blocked
     }
   }
-  if (plan.ending !== undefined) for (const call of world.calls) world.engine.end(call, plan.ending)
+  if (plan.ending !== undefined) for (const call of world.calls) world.engine.intake.end(call, plan.ending)
   world.pump()
   for (let round = 0; round < 400 && !world.finished; round++) world.calm(500)
   return world

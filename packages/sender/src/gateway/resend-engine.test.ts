@@ -121,7 +121,7 @@ describe('before anything is known', () => {
     world.read(lone, 1)
     world.deliver(lone, 6)
     expect(onWire(writing)).toBe('0 |')
-    expect(world.engine.takeEvents()).toEqual([
+    expect(world.engine.outbox.takeEvents()).toEqual([
       { kind: 'barriers', answered: false },
       { kind: 'barriers', answered: true },
     ])
@@ -326,7 +326,7 @@ describe('at an unknown position', () => {
     const aborted = provenWorld()
     const call = aborted.send([0], 'resend')
     aborted.cut(write(aborted))
-    aborted.engine.end(call, 'Aborted')
+    aborted.engine.intake.end(call, 'Aborted')
     aborted.pump()
     expect(told(aborted)).toBe('0 unconfirmed PositionUnknown')
 
@@ -435,7 +435,7 @@ describe('windows and barriers', () => {
       while (!world.finished) world.calm(0)
       const call = world.send(numbers(4))
       const pipe = write(world)
-      world.engine.end(call, ending)
+      world.engine.intake.end(call, ending)
       world.pump()
       expect(onWire(pipe)).toBe('0 1 2 3 |')
     },
@@ -559,7 +559,7 @@ describe('calls', () => {
 
   test('who does not take outcomes stops only itself', () => {
     const world = provenWorld()
-    const sleeper = world.engine.openCall('report', undefined)
+    const sleeper = world.engine.intake.openCall('report', undefined)
     sleeper.enqueue(numbers(1000, 5000).map(numbered))
     world.send(numbers(200))
     for (let round = 0; round < 300 && !world.finished; round++) world.calm(100)
@@ -588,7 +588,7 @@ describe('calls', () => {
 
   test('what cannot be sent is refused alone, and its neighbours go', () => {
     const world = provenWorld()
-    const call = world.engine.openCall('report', undefined)
+    const call = world.engine.intake.openCall('report', undefined)
     const good = { number: 0, token: '01', content: { payload: { aps: { alert: 'Hi' } } } }
     call.enqueue([
       good,

@@ -1,13 +1,14 @@
-import { encodeBarrier, encodeNotification, MAX_BADGE, MAX_FRAME_BYTES } from '@lhspn/apns-protocol'
+import { encodeBarrier, encodeNotification, MAX_FRAME_BYTES } from '@lhspn/apns-protocol'
 
-import type { Call, Ending, OnUnconfirmed } from '../call.ts'
-import type { Engine, EngineEvent } from '../engine.ts'
+import type { Call } from '../call.ts'
+import type { Engine } from '../engine.ts'
 import { closedAtOnce, credentialsRefused, nothingReached, type SenderError } from '../errors.ts'
 import { Intake } from '../intake.ts'
 import type { Notification } from '../notification.ts'
 import { Openings } from '../openings.ts'
+import { Outbox } from '../outbox.ts'
 import type { OwnReason } from '../outcome.ts'
-import { ContentRenderer, RenderedContent } from '../rendered-content.ts'
+import { ContentRenderer, refusalOf, RenderedContent } from '../rendered-content.ts'
 import { gatewayVerdict } from '../verdict.ts'
 import { Link } from './link.ts'
 import { WindowSettlement, type WindowSettlementOptions } from './window-settlement.ts'
@@ -51,13 +52,11 @@ const MIN_BUFFER_BYTES = 2 * MAX_FRAME_BYTES
 export class ResendEngine implements Engine<Link> {
   readonly #options: ResendEngineOptions
   readonly #openings: Openings
-  readonly #intake: Intake
+  readonly intake: Intake
+  readonly outbox = new Outbox<Link>()
   readonly #settlement: WindowSettlement
   #links: Link[] = []
-  #toOpen: Link[] = []
-  #toClose: Link[] = []
   readonly #spareWindows: Window[] = []
-  #events: EngineEvent[] = []
   readonly #contents = new ContentRenderer((content) => new RenderedContent(content, 'gateway'))
   /** Whether the gateway answers barriers; undefined until it is known. */
   #barriers: boolean | undefined
@@ -69,29 +68,15 @@ export class ResendEngine implements Engine<Link> {
   #bulk = false
   /** The time as of the last `advance`. */
   #now = -Infinity
-  /** The time of day then, in seconds since 1970. */
-  #unixTime = 0
+  /** The time of day then, in milliseconds since 1970. */
+  #unixMs = 0
 
   constructor(options: ResendEngineOptions) {
     this.#options = options
     const room = options.connections * options.window
-    this.#intake = new Intake({ room, ...options }, () => this.#hurry())
-    this.#settlement = new WindowSettlement(this.#intake.settlement, options)
+    this.intake = new Intake({ room, ...options }, () => this.#hurry())
+    this.#settlement = new WindowSettlement(this.intake.settlement, options)
     this.#openings = new Openings(options.connectionsPerSecond, options.connections, options.random)
-  }
-
-  // What callers want.
-
-  openCall(onUnconfirmed: OnUnconfirmed, deadline: (() => number) | undefined): Call {
-    return this.#intake.openCall(onUnconfirmed, deadline)
-  }
-
-  end(call: Call, ending: Ending): void {
-    this.#intake.end(call, ending)
-  }
-
-  drain(): void {
-    this.#intake.drain()
   }
 
   /** Who ended a call wants to know soon. */
@@ -131,10 +116,10 @@ export class ResendEngine implements Engine<Link> {
     if (!this.#links.includes(link)) return
     this.#forget(link)
     this.#lose(link.window, 'ConnectionLost', now, error)
-    if (error !== undefined && error.code !== 'unreachable') this.#intake.stop(error)
+    if (error !== undefined && error.code !== 'unreachable') this.intake.stop(error)
     else if (link.openedAt === undefined) this.#failed(now, error)
     else if (this.#barriers === undefined && link.barrier !== undefined) this.#probing = true
-    else if (link.fresh && this.#probing) this.#intake.stop(closedAtOnce())
+    else if (link.fresh && this.#probing) this.intake.stop(closedAtOnce())
     else if (link.fresh && this.#hasWork && now - link.openedAt < this.#options.quietTimeMs) this.#failed(now, error)
   }
 
@@ -142,41 +127,19 @@ export class ResendEngine implements Engine<Link> {
 
   advance(now: number, unixMs: number): void {
     this.#now = now
-    this.#unixTime = Math.floor(unixMs / 1000)
-    this.#intake.advance(now)
+    this.#unixMs = unixMs
+    this.intake.advance(now)
     for (const link of this.#links) this.#advanceLink(link, now)
     if (this.#wantsConnection && this.#openings.nextAt <= now) this.#open(now)
   }
 
   wakeAt(): number {
-    let at = this.#intake.wakeAt()
+    let at = this.intake.wakeAt()
     for (const link of this.#links) at = Math.min(at, this.#linkDueAt(link))
     if (this.#hasWork && this.#lateAt > this.#now) at = Math.min(at, this.#lateAt)
     if (this.#wantsConnection) at = Math.min(at, this.#openings.nextAt)
     else if (this.#barriers === false && !this.idle && this.#loneDueAt > this.#now) at = Math.min(at, this.#loneDueAt)
     return at
-  }
-
-  takeOpenings(): readonly Link[] {
-    const links = this.#toOpen
-    if (links.length > 0) this.#toOpen = []
-    return links
-  }
-
-  takeClosings(): readonly Link[] {
-    const links = this.#toClose
-    if (links.length > 0) this.#toClose = []
-    return links
-  }
-
-  takeEvents(): readonly EngineEvent[] {
-    const events = this.#events
-    if (events.length > 0) this.#events = []
-    return events
-  }
-
-  takeChanged(): readonly Call[] {
-    return this.#intake.calls.takeChanged()
   }
 
   nextToWrite(now: number): Link | undefined {
@@ -207,20 +170,15 @@ export class ResendEngine implements Engine<Link> {
     link.usedAt = now
     if (this.#barriers !== true && link.fresh && this.#loneDueAt <= now)
       return this.#writeBarrier(link, into, 0, now, true)
-    const { queue, calls } = this.#intake
     let offset = 0
     if (link.writable && !link.blocked) {
       const end = into.length - MIN_BUFFER_BYTES
+      const write = (notification: Notification, call: Call, history: number): number =>
+        this.#writeNotification(link, into, offset, notification, call, history)
       while (offset <= end && !link.window.full) {
-        if (queue.hasWork) {
-          const { notification, call, history } = queue.take()
-          offset = this.#writeNotification(link, into, offset, notification, call, history)
-        } else {
-          const call = calls.next()
-          if (call === undefined) break
-          calls.touch(call)
-          offset = this.#writeNotification(link, into, offset, call.take(), call, 0)
-        }
+        const written = this.intake.next(write)
+        if (written === undefined) break
+        offset = written
       }
       link.window.mark(now)
     }
@@ -250,24 +208,20 @@ export class ResendEngine implements Engine<Link> {
     call: Call,
     history: number,
   ): number {
-    const { token, content, badge } = notification
-    const rendered = this.#contents.render(content)
-    const { expiration } = rendered
-    let reason: OwnReason
-    if (typeof token !== 'string') reason = 'MalformedToken'
-    else if (!(badge === undefined ? rendered.sendable : rendered.sendableWithBadge)) reason = 'ContentRefused'
-    else if (expiration !== undefined && expiration !== 0 && expiration <= this.#unixTime) reason = 'Expired'
-    else if (badge !== undefined && (badge >>> 0 !== badge || badge > MAX_BADGE)) reason = 'MalformedBadge'
-    else {
+    const content = this.#contents.render(notification.content)
+    let reason = refusalOf(notification, content, this.#unixMs)
+    if (reason === undefined) {
+      const { token, badge } = notification
       const { next } = link.window
-      const end = encodeNotification(into, offset, next, token, rendered.payload, badge, expiration, rendered.priority)
+      const { payload, expiration, priority } = content
+      const end = encodeNotification(into, offset, next, token, payload, badge, expiration, priority)
       if (end !== -1) {
         link.window.push(notification, call, history + 1)
         return end
       }
       reason = 'MalformedToken'
     }
-    this.#intake.settlement.refuse({ notification, call, history }, reason)
+    this.intake.settlement.refuse({ notification, call, history }, reason)
     return offset
   }
 
@@ -281,14 +235,14 @@ export class ResendEngine implements Engine<Link> {
   }
 
   get #hasWork(): boolean {
-    return this.#intake.hasWork
+    return this.intake.hasWork
   }
 
   // Connections: when one is wanted, when one is due.
 
   get #wantsConnection(): boolean {
     const asks = this.#barriers === false && !this.idle && this.#loneDueAt <= this.#now
-    if (this.#intake.stopped || !(this.#hasWork || asks)) return false
+    if (this.intake.stopped || !(this.#hasWork || asks)) return false
     let coming = 0
     let writing = 0
     let unsettled = 0
@@ -307,7 +261,7 @@ export class ResendEngine implements Engine<Link> {
     const link = new Link(now, this.#spareWindows.pop() ?? new Window(this.#options.window))
     this.#openings.open(now)
     this.#links.push(link)
-    this.#toOpen.push(link)
+    this.outbox.open(link)
   }
 
   /** When the window of a connection is to be ended by a barrier; Infinity if nothing says so yet. */
@@ -340,7 +294,7 @@ export class ResendEngine implements Engine<Link> {
 
   #advanceLink(link: Link, now: number): void {
     if (this.#linkDueAt(link) > now) {
-      if (this.#intake.ended && link.window.size === 0) this.#close(link)
+      if (this.intake.ended && link.window.size === 0) this.#close(link)
       return
     }
     if (link.openedAt === undefined) {
@@ -366,7 +320,7 @@ export class ResendEngine implements Engine<Link> {
   /** Takes a connection out of the game and has it closed. */
   #close(link: Link): void {
     this.#forget(link)
-    this.#toClose.push(link)
+    this.outbox.close(link)
   }
 
   #forget(link: Link): void {
@@ -381,12 +335,12 @@ export class ResendEngine implements Engine<Link> {
   #knowBarriers(answered: boolean): void {
     if (this.#barriers === answered) return
     this.#barriers = answered
-    this.#events.push({ kind: 'barriers', answered })
+    this.outbox.tell({ kind: 'barriers', answered })
   }
 
   #failed(now: number, error: SenderError | undefined): void {
     if (!this.#openings.fail(now)) return
-    this.#intake.endUnwritten('Unreachable', error ?? nothingReached('Ten connections in a row came to nothing'))
+    this.intake.endUnwritten('Unreachable', error ?? nothingReached('Ten connections in a row came to nothing'))
   }
 
   // What settles.
@@ -395,7 +349,7 @@ export class ResendEngine implements Engine<Link> {
     const { window, barrier } = link
     const verdict = gatewayVerdict(status, 0, Infinity)
     const proven = verdict !== 'unknown'
-    if (verdict === 'stop') this.#intake.stop(credentialsRefused(status))
+    if (verdict === 'stop') this.intake.stop(credentialsRefused(status))
     if (barrier?.lone === true) {
       this.#openings.succeed()
       this.#knowBarriers(proven)
@@ -419,14 +373,14 @@ export class ResendEngine implements Engine<Link> {
 
   #giveBack(window: Window): void {
     const count = this.#settlement.giveBack(window)
-    if (count > 0) this.#events.push({ kind: 'resent', count, cause: 'error-response' })
+    if (count > 0) this.outbox.tell({ kind: 'resent', count, cause: 'error-response' })
   }
 
   /** The connection came to nothing, if anything was left on it. */
   #lose(window: Window, reason: OwnReason, now: number, error?: SenderError): void {
     if (window.size === 0) return
     const count = this.#settlement.lose(window, reason)
-    if (count > 0) this.#events.push({ kind: 'resent', count, cause: 'connection-lost' })
+    if (count > 0) this.outbox.tell({ kind: 'resent', count, cause: 'connection-lost' })
     this.#failed(now, error)
   }
 }

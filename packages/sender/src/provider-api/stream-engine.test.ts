@@ -173,7 +173,7 @@ describe('waiting', () => {
 
   test('its expiration passes meanwhile: it is not written again', () => {
     const world = provenWorld()
-    const call = world.engine.openCall('report', undefined)
+    const call = world.engine.intake.openCall('report', undefined)
     const { content, ...rest } = numbered(0)
     call.enqueue([{ ...rest, content: { ...content, expiration: Math.floor(world.unixMs / 1000) + 3 } }])
     call.inputEnded = true
@@ -432,7 +432,7 @@ describe('connections', () => {
   test('all are closed when the sender is, and only then', () => {
     const world = provenWorld()
     world.send(numbers(3))
-    world.engine.drain()
+    world.engine.intake.drain()
     world.pump()
     expect(world.pipes.length).toBe(1)
     answerAll(world, only(world), OK)

@@ -1,16 +1,17 @@
-import { MAX_BADGE, MAX_REQUEST_BYTES, parseErrorBody, ProtocolError } from '@lhspn/apns-protocol'
+import { MAX_REQUEST_BYTES, parseErrorBody, ProtocolError } from '@lhspn/apns-protocol'
 import { HTTP2_ERROR } from '@lhspn/apns-protocol/http2'
 
 import { retryAfterMs } from '../backoff.ts'
-import type { Call, Ending, OnUnconfirmed } from '../call.ts'
-import type { Engine, EngineEvent, ResendCause } from '../engine.ts'
+import type { Call } from '../call.ts'
+import type { Engine, ResendCause } from '../engine.ts'
 import { nothingReached, type SenderError } from '../errors.ts'
 import { Intake } from '../intake.ts'
 import type { Notification } from '../notification.ts'
 import { Openings } from '../openings.ts'
+import { Outbox } from '../outbox.ts'
 import type { OwnReason } from '../outcome.ts'
 import type { ProviderToken } from '../provider-tokens.ts'
-import { ContentRenderer } from '../rendered-content.ts'
+import { ContentRenderer, refusalOf } from '../rendered-content.ts'
 import { ATTEMPTS, type Returned } from '../resend-queue.ts'
 import { endsConnection, providerVerdict } from '../verdict.ts'
 import { credentialsRefused, notAvailable } from './faults.ts'
@@ -60,14 +61,12 @@ const SPREAD_MS = 25
  */
 export class StreamEngine implements Engine<Link>, LinkListener {
   readonly #options: StreamEngineOptions
-  readonly #intake: Intake
+  readonly intake: Intake
+  readonly outbox = new Outbox<Link>()
   readonly #openings: Openings
   readonly #hold: Hold
   readonly #requests: ContentRenderer<RenderedRequest>
   #links: Link[] = []
-  #toOpen: Link[] = []
-  #toClose: Link[] = []
-  #events: EngineEvent[] = []
   /** The time, and the time of day, as of the last `advance`. */
   #now = -Infinity
   #unixMs = 0
@@ -79,24 +78,10 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   constructor(options: StreamEngineOptions) {
     this.#options = options
     const room = options.connections * MOST_STREAMS
-    this.#intake = new Intake({ room, ...options }, () => undefined)
+    this.intake = new Intake({ room, ...options })
     this.#openings = new Openings(options.connectionsPerSecond, options.connections, options.random)
     this.#hold = new Hold(options.random)
     this.#requests = new ContentRenderer((content) => new RenderedRequest(content, options))
-  }
-
-  // What callers want.
-
-  openCall(onUnconfirmed: OnUnconfirmed, deadline: (() => number) | undefined): Call {
-    return this.#intake.openCall(onUnconfirmed, deadline)
-  }
-
-  end(call: Call, ending: Ending): void {
-    this.#intake.end(call, ending)
-  }
-
-  drain(): void {
-    this.#intake.drain()
   }
 
   get idle(): boolean {
@@ -119,8 +104,8 @@ export class StreamEngine implements Engine<Link>, LinkListener {
       link.received(bytes, now)
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      this.#events.push({ kind: 'protocol-error', message: error.message })
-      this.#toClose.push(link)
+      this.outbox.tell({ kind: 'protocol-error', message: error.message })
+      this.outbox.close(link)
       this.#lost(link, 'ConnectionLost', nothingReached(error.message))
     }
   }
@@ -128,7 +113,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   closed(link: Link, error: SenderError | undefined, now: number): void {
     if (!this.#links.includes(link)) return
     this.#now = Math.max(this.#now, now)
-    if (error !== undefined && error.code !== 'unreachable') this.#intake.stop(error)
+    if (error !== undefined && error.code !== 'unreachable') this.intake.stop(error)
     this.#lost(link, 'ConnectionLost', error)
   }
 
@@ -143,8 +128,8 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     link.close(slot)
     if (status === 200) {
       this.#proven(link, generation)
-      if (this.#hold.accepted()) this.#events.push({ kind: 'hold', holding: false })
-      return this.#intake.settlement.accept(notification, call, history)
+      if (this.#hold.accepted()) this.outbox.tell({ kind: 'hold', holding: false })
+      return this.intake.settlement.accept(notification, call, history)
     }
     const { reason, timestamp } = parseErrorBody(body, 0, body.length)
     this.#refused(link, { notification, call, history }, generation, status, reason, timestamp, retryAfter)
@@ -153,23 +138,23 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   reset(link: Link, slot: number, code: number): void {
     const returned = this.#take(link, slot)
     if (code !== HTTP2_ERROR.REFUSED_STREAM) {
-      this.#resent(this.#intake.settlement.lose([returned], 'StreamReset'), 'connection-lost')
+      this.#resent(this.intake.settlement.lose([returned], 'StreamReset'), 'connection-lost')
       return
     }
     // Nothing was processed; that all are refused, again and again, is bounded like any unavailability.
-    if (this.#hold.failed(this.#now, 0)) this.#events.push({ kind: 'hold', holding: true })
+    if (this.#hold.failed(this.#now, 0)) this.outbox.tell({ kind: 'hold', holding: true })
     this.#goAgain(returned, 'refused-stream')
   }
 
   goaway(link: Link, lastStream: number, code: number, reason: string | undefined): void {
-    this.#events.push({ kind: 'goaway', code, reason })
+    this.outbox.tell({ kind: 'goaway', code, reason })
     const refused = reason !== undefined && providerVerdict(200, reason) === 'stop'
-    if (refused) this.#intake.stop(credentialsRefused(reason))
+    if (refused) this.intake.stop(credentialsRefused(reason))
     const part = link.streams.above(lastStream).map((stream) => {
       const returned = this.#take(link, link.streams.find(stream))
       return { ...returned, history: returned.history - 1 }
     })
-    this.#resent(this.#intake.settlement.giveBack(part), 'goaway')
+    this.#resent(this.intake.settlement.giveBack(part), 'goaway')
   }
 
   // What is to be done.
@@ -177,42 +162,20 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   advance(now: number, unixMs: number): void {
     this.#now = now
     this.#unixMs = unixMs
-    this.#intake.advance(now)
+    this.intake.advance(now)
     for (const link of this.#links) this.#advanceLink(link, now)
     const hold = this.#hold
-    hold.wait(this.#intake.hasWork, now)
+    hold.wait(this.intake.hasWork, now)
     if (hold.endsAt <= now) this.#giveAllBack(hold.nextAt - now)
     if (this.#wantsConnection && this.#openings.nextAt <= now) this.#open(now)
   }
 
   wakeAt(): number {
-    let at = Math.min(this.#intake.wakeAt(), this.#hold.endsAt)
+    let at = Math.min(this.intake.wakeAt(), this.#hold.endsAt)
     for (const link of this.#links) at = Math.min(at, this.#linkDueAt(link))
     if (this.#wantsConnection) at = Math.min(at, this.#openings.nextAt)
-    if (this.#hold.holding && this.#intake.hasWork && this.idle) at = Math.min(at, this.#hold.nextAt)
+    if (this.#hold.holding && this.intake.hasWork && this.idle) at = Math.min(at, this.#hold.nextAt)
     return at
-  }
-
-  takeOpenings(): readonly Link[] {
-    const links = this.#toOpen
-    if (links.length > 0) this.#toOpen = []
-    return links
-  }
-
-  takeClosings(): readonly Link[] {
-    const links = this.#toClose
-    if (links.length > 0) this.#toClose = []
-    return links
-  }
-
-  takeEvents(): readonly EngineEvent[] {
-    const events = this.#events
-    if (events.length > 0) this.#events = []
-    return events
-  }
-
-  takeChanged(): readonly Call[] {
-    return this.#intake.calls.takeChanged()
   }
 
   nextToWrite(now: number): Link | undefined {
@@ -229,21 +192,16 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     let offset = link.writeFrames(into, 0, into.length)
     if (!this.#takesRequests(link, now) || !this.#mayRequest(now)) return offset
     this.#authorize(link, now)
-    const { queue, calls } = this.#intake
     const end = into.length - MAX_REQUEST_BYTES
     const { room, streams } = link
+    const write = (notification: Notification, call: Call, history: number): number =>
+      this.#writeRequest(link, into, offset, notification, call, history, now)
     let left = this.#hold.holding ? 1 : Infinity
     while (offset <= end && left > 0 && streams.size < room && link.hasWindow && !link.retired) {
       left--
-      if (queue.hasWork) {
-        const { notification, call, history } = queue.take()
-        offset = this.#writeRequest(link, into, offset, notification, call, history, now)
-      } else {
-        const call = calls.next()
-        if (call === undefined) break
-        calls.touch(call)
-        offset = this.#writeRequest(link, into, offset, call.take(), call, 0, now)
-      }
+      const written = this.intake.next(write)
+      if (written === undefined) break
+      offset = written
     }
     if (!link.hasNumbers) link.retired = true
     return offset
@@ -258,21 +216,16 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     history: number,
     now: number,
   ): number {
-    const { token, content, badge, id } = notification
-    const request = this.#requests.render(content)
-    const { expiration } = request
-    let reason: OwnReason
-    if (typeof token !== 'string') reason = 'MalformedToken'
-    else if (id !== undefined && typeof id !== 'string') reason = 'MalformedId'
-    else if (!(badge === undefined ? request.sendable : request.sendableWithBadge)) reason = 'ContentRefused'
-    else if (expiration !== undefined && expiration !== 0 && expiration * 1000 <= this.#unixMs) reason = 'Expired'
-    else if (badge !== undefined && (badge >>> 0 !== badge || badge > MAX_BADGE)) reason = 'MalformedBadge'
-    else {
+    const request = this.#requests.render(notification.content)
+    const { id } = notification
+    const isId = id === undefined || typeof id === 'string'
+    let reason = isId ? refusalOf(notification, request, this.#unixMs) : 'MalformedId'
+    if (reason === undefined) {
       const end = link.writeRequest(into, offset, request, notification, call, history + 1, now)
       if (end >= 0) return end
       reason = end === -1 ? 'MalformedToken' : 'MalformedId'
     }
-    this.#intake.settlement.refuse({ notification, call, history }, reason)
+    this.intake.settlement.refuse({ notification, call, history }, reason)
     return offset
   }
 
@@ -293,7 +246,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
 
   /** Whether anything may be requested at all. */
   #mayRequest(now: number): boolean {
-    if (!this.#intake.hasWork) return false
+    if (!this.intake.hasWork) return false
     return !this.#hold.holding || (now >= this.#hold.nextAt && this.idle)
   }
 
@@ -305,7 +258,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   // Connections: when one is wanted, when one is due.
 
   get #wantsConnection(): boolean {
-    if (this.#intake.stopped || !this.#intake.hasWork) return false
+    if (this.intake.stopped || !this.intake.hasWork) return false
     let live = 0
     for (const link of this.#links) {
       if (link.retired) continue
@@ -329,7 +282,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     const link = new Link(now, this)
     this.#openings.open(now)
     this.#links.push(link)
-    this.#toOpen.push(link)
+    this.outbox.open(link)
   }
 
   #linkDueAt(link: Link): number {
@@ -341,7 +294,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     const writtenAt = link.streams.writtenAt(oldest)
     const silentAt = Math.max(link.heardAt, writtenAt) + requestTimeoutMs / 4
     const spreadAt = writtenAt + SPREAD_MS
-    const spreads = spreadAt > this.#now && this.#intake.hasWork && link.streams.size >= link.room
+    const spreads = spreadAt > this.#now && this.intake.hasWork && link.streams.size >= link.room
     return Math.min(silentAt, writtenAt + requestTimeoutMs, spreads ? spreadAt : Infinity)
   }
 
@@ -353,37 +306,37 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   /** When something is due on a connection with no stream open. */
   #emptyDueAt(link: Link): number {
     if (link.starvedAt !== undefined) return link.starvedAt + this.#options.requestTimeoutMs
-    return link.heardAt + (this.#intake.hasWork ? TRUST_MS : IDLE_PING_MS)
+    return link.heardAt + (this.intake.hasWork ? TRUST_MS : IDLE_PING_MS)
   }
 
   #advanceLink(link: Link, now: number): void {
-    if (link.streams.size === 0 && (link.retired || this.#intake.ended)) return this.#close(link)
+    if (link.streams.size === 0 && (link.retired || this.intake.ended)) return this.#close(link)
     link.starvedAt = this.#isStarved(link) ? (link.starvedAt ?? now) : undefined
     if (this.#linkDueAt(link) > now) return
     const { requestTimeoutMs } = this.#options
     if (!link.ready) {
-      this.#toClose.push(link)
+      this.outbox.close(link)
       return this.#lost(link, 'NoAnswer', nothingReached('APNs did not complete the opening of a connection in time'))
     }
     if (link.pingedAt !== undefined && link.pingedAt + requestTimeoutMs / 2 <= now) {
-      this.#toClose.push(link)
+      this.outbox.close(link)
       return this.#lost(link, 'NoAnswer', nothingReached('A connection gave no sign of life'))
     }
     if (link.starvedAt !== undefined && link.starvedAt + requestTimeoutMs <= now) {
-      this.#toClose.push(link)
+      this.outbox.close(link)
       return this.#lost(link, 'NoAnswer', nothingReached('APNs allows no streams on a connection'))
     }
     this.#timeOutStreams(link, now)
     if (link.streams.size === 0 && link.retired) return this.#close(link)
     const oldest = link.streams.oldest()
     const since = oldest === -1 ? link.heardAt : Math.max(link.heardAt, link.streams.writtenAt(oldest))
-    const patience = oldest !== -1 ? requestTimeoutMs / 4 : this.#intake.hasWork ? TRUST_MS : IDLE_PING_MS
+    const patience = oldest !== -1 ? requestTimeoutMs / 4 : this.intake.hasWork ? TRUST_MS : IDLE_PING_MS
     if (link.pingedAt === undefined && since + patience <= now) link.askForLife(now)
   }
 
   /** Whether the peer lets nothing be written although nothing is in flight. */
   #isStarved(link: Link): boolean {
-    if (!link.ready || link.streams.size > 0 || !this.#intake.hasWork) return false
+    if (!link.ready || link.streams.size > 0 || !this.intake.hasWork) return false
     return link.room === 0 || !link.hasWindow
   }
 
@@ -398,14 +351,14 @@ export class StreamEngine implements Engine<Link>, LinkListener {
       part.push(this.#returned(link, slot))
       link.cancel(slot)
     }
-    this.#resent(this.#intake.settlement.lose(part, 'NoAnswer'), 'connection-lost')
+    this.#resent(this.intake.settlement.lose(part, 'NoAnswer'), 'connection-lost')
   }
 
   /** Takes a connection out of the game and has it closed. Nothing is open on it. */
   #close(link: Link): void {
     this.#forget(link)
-    this.#toClose.push(link)
-    if (!link.useful && this.#intake.hasWork) this.#failed(undefined)
+    this.outbox.close(link)
+    if (!link.useful && this.intake.hasWork) this.#failed(undefined)
   }
 
   #forget(link: Link): void {
@@ -417,15 +370,15 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     this.#forget(link)
     link.completeAnswers()
     const part = link.streams.above(0).map((stream) => this.#take(link, link.streams.find(stream)))
-    const resent = this.#intake.settlement.lose(part, reason)
+    const resent = this.intake.settlement.lose(part, reason)
     this.#resent(resent, 'connection-lost')
-    if (!link.useful && (part.length > 0 || link.openedAt === undefined || this.#intake.hasWork)) this.#failed(error)
+    if (!link.useful && (part.length > 0 || link.openedAt === undefined || this.intake.hasWork)) this.#failed(error)
   }
 
   /** A connection came to nothing. */
   #failed(error: SenderError | undefined): void {
     if (!this.#openings.fail(this.#now)) return
-    this.#intake.endUnwritten('Unreachable', error ?? nothingReached('Ten connections in a row came to nothing'))
+    this.intake.endUnwritten('Unreachable', error ?? nothingReached('Ten connections in a row came to nothing'))
   }
 
   // What follows from answers.
@@ -439,7 +392,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
     since: number | undefined,
     retryAfter: string | undefined,
   ): void {
-    const { settlement } = this.#intake
+    const { settlement } = this.intake
     if (status < 300) {
       // Only 200 is proof, and whoever calls something a success may have taken it.
       this.#resent(settlement.lose([returned], 'PositionUnknown'), 'connection-lost')
@@ -483,7 +436,7 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   }
 
   #wait(returned: Returned, status: number, reason: string | undefined, waitMs: number): void {
-    const { settlement } = this.#intake
+    const { settlement } = this.intake
     if (waitMs > LONGEST_WAIT_MS) settlement.giveUp(returned, 'RetryLater', status, this.#unixMs + waitMs)
     else if ((returned.history & ATTEMPTS) < this.#options.attempts) {
       settlement.wait(returned, this.#now, waitMs)
@@ -492,17 +445,17 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   }
 
   #unavailable(returned: Returned, status: number, reason: string | undefined, waitMs: number): void {
-    if (this.#hold.failed(this.#now, waitMs)) this.#events.push({ kind: 'hold', holding: true })
+    if (this.#hold.failed(this.#now, waitMs)) this.outbox.tell({ kind: 'hold', holding: true })
     if (!this.#hold.holding) return this.#wait(returned, status, reason, waitMs)
     // Attempts during a hold do not count.
-    this.#goAgain({ ...returned }, 'retry-after')
+    this.#goAgain(returned, 'retry-after')
     if (waitMs > LONGEST_WAIT_MS) this.#giveAllBack(waitMs)
   }
 
   /** Held for too long, or asked to wait for too long: every call ends, and its outcomes say when to try again. */
   #giveAllBack(waitMs: number): void {
     this.#hold.wait(false, this.#now)
-    this.#intake.endUnwritten('RetryLater', notAvailable(), this.#unixMs + Math.max(waitMs, MINUTE_MS))
+    this.intake.endUnwritten('RetryLater', notAvailable(), this.#unixMs + Math.max(waitMs, MINUTE_MS))
   }
 
   /** Apple calls the provider token expired: a new one is made once, and has to be taken before that happens again. */
@@ -524,13 +477,13 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   }
 
   #stop(returned: Returned, reason: string | undefined, status: number): void {
-    this.#intake.stop(credentialsRefused(reason, status))
-    this.#intake.settlement.giveUp({ ...returned, history: returned.history - 1 }, 'Stopped', status)
+    this.intake.stop(credentialsRefused(reason, status))
+    this.intake.settlement.giveUp({ ...returned, history: returned.history - 1 }, 'Stopped', status)
   }
 
   /** It was provably not processed. */
   #goAgain(returned: Returned, cause: ResendCause): void {
-    const { queue, settlement } = this.#intake
+    const { queue, settlement } = this.intake
     const { call } = returned
     const again = { ...returned, history: returned.history - 1 }
     if (call.ending !== undefined) return settlement.giveUp(again, call.ending)
@@ -551,6 +504,6 @@ export class StreamEngine implements Engine<Link>, LinkListener {
   }
 
   #resent(count: number, cause: ResendCause): void {
-    if (count > 0) this.#events.push({ kind: 'resent', count, cause })
+    if (count > 0) this.outbox.tell({ kind: 'resent', count, cause })
   }
 }
