@@ -2,12 +2,15 @@ import {
   copyPayload,
   encodeRequest,
   encodeRequestHeaders,
+  MAX_ERROR_BODY_BYTES,
+  MAX_PROVIDER_PAYLOAD_BYTES,
   parseGoawayReason,
   payloadLength,
   ProtocolError,
 } from '@lhspn/apns-protocol'
 import {
   CONNECTION_PREFACE,
+  DEFAULT_WINDOW_BYTES,
   encodeGoaway,
   encodePing,
   encodeRstStream,
@@ -19,6 +22,7 @@ import {
   type HeaderSink,
   HpackDecoder,
   HTTP2_ERROR,
+  MAX_U31,
   SETTING,
 } from '@lhspn/apns-protocol/http2'
 
@@ -49,26 +53,21 @@ interface Answer {
   readonly retryAfter: string | undefined
 }
 
-/** Windows and table of RFC 9113 (6.5.2) and 7541 before a peer says anything. */
-const DEFAULT_WINDOW_BYTES = 65_535
+/** Table of headers (RFC 7541, 4.2) before a peer says anything. */
 const DEFAULT_TABLE_BYTES = 4096
-const MOST_WINDOW_BYTES = 2 ** 31 - 1
 /** What the peer may send on a connection before we widen its window. */
 const RECEIVE_WINDOW_BYTES = 1024 * 1024
 const MAX_HEADER_LIST_BYTES = 16 * 1024
-/** Of a body only so much is kept: Apple's have less than a hundred bytes. */
-const KEPT_BODY_BYTES = 1024
 /** A body of more bytes is not waited for. */
 const LONGEST_BODY_BYTES = 16 * 1024
 /** Frames in a second that bring no answer further; more are an attack. */
 const MOST_USELESS_FRAMES = 10_000
 /** Bytes of answers to PING and SETTINGS that a peer may have us keep. */
 const MOST_CONTROL_BYTES = 64 * 1024
-/** With less than a payload in the connection's window, requests are written one by one. */
-const MOST_PAYLOAD_BYTES = 5120
 /** The last stream that a connection opens: numbers have 31 bits. */
 const LAST_STREAM = 2 ** 31 - 2 * MOST_STREAMS
 const NO_BODY = new Uint8Array(0)
+/** Of the largest frame but DATA and HEADERS that we write: PING, or GOAWAY without a word. */
 const FRAME_BYTES = 17
 const PING_BYTES = Uint8Array.from('LHSPNlhs', (character) => character.charCodeAt(0))
 
@@ -174,7 +173,7 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
     }
     streams.setStatus(slot, status)
     if (endStream) return this.#answered(slot, status, NO_BODY, this.#retryAfter)
-    const kept = status === 200 ? 0 : KEPT_BODY_BYTES
+    const kept = status === 200 ? 0 : MAX_ERROR_BODY_BYTES
     this.#answers.set(stream, { bytes: new Uint8Array(kept), length: 0, received: 0, retryAfter: this.#retryAfter })
   }
 
@@ -221,28 +220,20 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
     this.#listener.reset(this, slot, code)
   }
 
+  /** The decoder has refused values that no peer may choose. */
   setting(id: number, value: number): void {
     switch (id) {
       case SETTING.HEADER_TABLE_SIZE:
         this.#tableUpdateDue ||= value < this.#tableBytes
         this.#tableBytes = Math.min(this.#tableBytes, value)
         break
-      case SETTING.ENABLE_PUSH:
-        if (value !== 0) throw violation(HTTP2_ERROR.PROTOCOL_ERROR, 'a server cannot enable push')
-        break
       case SETTING.MAX_CONCURRENT_STREAMS:
         this.limit = value
         break
       case SETTING.INITIAL_WINDOW_SIZE:
-        if (value > MOST_WINDOW_BYTES)
-          throw violation(HTTP2_ERROR.FLOW_CONTROL_ERROR, 'its initial window is too large')
-        if (this.#unsent.shift(value - this.#initialWindow) > MOST_WINDOW_BYTES)
+        if (this.#unsent.shift(value - this.#initialWindow) > MAX_U31)
           throw violation(HTTP2_ERROR.FLOW_CONTROL_ERROR, 'its initial window makes that of a stream too large')
         this.#initialWindow = value
-        break
-      case SETTING.MAX_FRAME_SIZE:
-        if (value < 16_384 || value > 16_777_215)
-          throw violation(HTTP2_ERROR.PROTOCOL_ERROR, `its largest frame is ${value}`)
         break
     }
   }
@@ -275,14 +266,13 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
     this.#countUseless()
     if (stream === 0) {
       this.#sendWindow += increment
-      if (this.#sendWindow > MOST_WINDOW_BYTES)
-        throw violation(HTTP2_ERROR.FLOW_CONTROL_ERROR, 'it widened our window too far')
+      if (this.#sendWindow > MAX_U31) throw violation(HTTP2_ERROR.FLOW_CONTROL_ERROR, 'it widened our window too far')
       return
     }
     const window = this.#unsent.widen(stream, increment)
     if (window === undefined) {
       if (this.streams.find(stream) === -1) this.#notOpen(stream)
-    } else if (window > MOST_WINDOW_BYTES) this.streamError(stream, HTTP2_ERROR.FLOW_CONTROL_ERROR)
+    } else if (window > MAX_U31) this.streamError(stream, HTTP2_ERROR.FLOW_CONTROL_ERROR)
   }
 
   /** The answer that came of a stream is all that will come of it. */
@@ -337,7 +327,8 @@ export class Link implements engine.Link, FrameSink, HeaderSink {
 
   /** Whether windows allow another request. */
   get hasWindow(): boolean {
-    return this.#sendWindow >= MOST_PAYLOAD_BYTES || (this.#sendWindow > 0 && this.#unsent.size === 0)
+    // With less than a payload in the connection's window, requests are written one by one.
+    return this.#sendWindow >= MAX_PROVIDER_PAYLOAD_BYTES || (this.#sendWindow > 0 && this.#unsent.size === 0)
   }
 
   /** Streams that may be open now. */

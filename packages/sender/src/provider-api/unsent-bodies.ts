@@ -1,7 +1,4 @@
-import { encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from '@lhspn/apns-protocol/http2'
-
-/** What a peer must take in one frame (RFC 9113, 4.2), whatever it allows. */
-const MOST_DATA_BYTES = 16_384
+import { DEFAULT_MAX_FRAME_BYTES, encodeFrameHeader, FLAG, FRAME, FRAME_HEADER_BYTES } from '@lhspn/apns-protocol/http2'
 
 interface Body {
   readonly bytes: Uint8Array
@@ -62,7 +59,7 @@ export class UnsentBodies {
       const space = end - offset - FRAME_HEADER_BYTES
       if (left <= 0 || space <= 0) break
       const rest = body.bytes.length - body.written
-      const count = Math.min(rest, left, body.window, space, MOST_DATA_BYTES)
+      const count = Math.min(rest, left, body.window, space, DEFAULT_MAX_FRAME_BYTES)
       if (count <= 0) continue
       const isLast = count === rest
       offset = encodeFrameHeader(into, offset, count, FRAME.DATA, isLast ? FLAG.END_STREAM : 0, stream)
