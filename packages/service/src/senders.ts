@@ -31,8 +31,6 @@ export interface SenderState {
 interface Slot {
   readonly app: string
   readonly environment: Environment
-  /** What it was opened by. */
-  readonly config: SendersConfig
   readonly opened: Promise<{ readonly sender: Sender; readonly options: SenderOptions }>
   open: number
   holding: boolean
@@ -103,17 +101,16 @@ export class Senders {
   }
 
   #open(app: AppConfig, environment: Environment): Slot {
-    const config = this.#config
     const { topic } = app
     const onEvent = (event: SenderEvent): void => {
       noteEvent(slot, event)
       this.#logEvent({ app: topic, environment, interface: interfaceOf(app, environment) }, event)
     }
-    const opened = readSenderOptions(config, app, environment).then((options) => ({
+    const opened = readSenderOptions(this.#config, app, environment).then((options) => ({
       sender: new Sender({ ...options, onEvent }),
       options,
     }))
-    const slot: Slot = { app: topic, environment, config, opened, open: 0, holding: false, error: undefined }
+    const slot: Slot = { app: topic, environment, opened, open: 0, holding: false, error: undefined }
     const name = nameOf(topic, environment)
     this.#slots.set(name, slot)
     opened.catch(() => {
