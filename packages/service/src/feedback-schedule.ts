@@ -1,7 +1,7 @@
 import type { FeedbackCount } from '@lhspn/dispatcher'
 import type { Logger } from 'pino'
 
-import { type AppConfig, type Environment, ENVIRONMENTS } from './app-config.ts'
+import { type AppConfig, type Environment, ENVIRONMENT_KEYS, ENVIRONMENTS } from './app-config.ts'
 
 /** Reads the feedback services of all apps at once, and again after each `everyMs`. Failures are logged. */
 export class FeedbackSchedule {
@@ -65,12 +65,8 @@ export class FeedbackSchedule {
 
 function targetsOf(apps: readonly AppConfig[]): readonly (readonly [AppConfig, Environment])[] {
   return apps.flatMap((app) =>
-    ENVIRONMENTS.filter((environment) => hasFeedback(app, environment)).map(
+    ENVIRONMENTS.filter((environment) => app[ENVIRONMENT_KEYS[environment].feedback] !== undefined).map(
       (environment) => [app, environment] as const,
     ),
   )
-}
-
-function hasFeedback(app: AppConfig, environment: Environment): boolean {
-  return (environment === 'sandbox' ? app.sandboxFeedback : app.feedback) !== undefined
 }
