@@ -8,6 +8,7 @@ import { createCertificates } from '@lhspn/apns-simulator'
 import { CORES } from './child.ts'
 import { median, printTable } from './figures.ts'
 import { Arena, type Contender, type Run } from './gateway-run.ts'
+import { Verdict } from './verdict.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
@@ -52,15 +53,13 @@ printTable(
     ]
   }),
 )
-if (!quick) {
-  judge('a notification costs us', cpu(us), '≤', 1.2, 'µs')
-  judge('and apn 1.7.8', cpu(peer) / cpu(us), '≥', 25, 'times as much')
-  judge(`${WITH_REJECTIONS} makes that`, cpu(usRejecting) / cpu(us), '≤', 2, 'times our clean one')
-}
+const verdict = new Verdict({ judgesTimes: !quick })
+verdict.judge('a notification costs us', cpu(us), '≤', 1.2, 'µs')
+verdict.judge('and apn 1.7.8', cpu(peer) / cpu(us), '≥', 25, 'times as much')
+verdict.judge(`${WITH_REJECTIONS} makes that`, cpu(usRejecting) / cpu(us), '≤', 2, 'times our clean one')
 const wrong = [us, usRejecting].flatMap((one) => runs.get(one) ?? []).flatMap(({ disagreements }) => disagreements)
-for (const disagreement of wrong) console.log(`WRONG     ${disagreement}`)
-if (wrong.length === 0) console.log('right     our outcomes and the counts of the gateway agree in every run')
-process.exitCode = wrong.length === 0 ? 0 : 1
+for (const disagreement of wrong) verdict.blame(disagreement)
+process.exitCode = verdict.conclude('our outcomes and the counts of the gateway agree in every run')
 
 function lhspn(name: string, rejectEvery: number): Contender {
   const [notifications, warmUp] = quick ? [2000, 1000] : [1_000_000, 300_000]
@@ -78,9 +77,4 @@ function middle(contender: Contender, figure: (run: Run) => number): number {
 
 function cpu(contender: Contender): number {
   return middle(contender, (run) => run.cpu)
-}
-
-function judge(what: string, figure: number, relation: '≤' | '≥', limit: number, unit: string): void {
-  const held = relation === '≤' ? figure <= limit : figure >= limit
-  console.log(`${held ? 'held    ' : 'NOT HELD'}  ${what} ${figure.toFixed(2)} ${unit} (budget ${relation} ${limit})`)
 }

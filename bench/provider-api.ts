@@ -10,6 +10,7 @@ import { median, printTable } from './figures.ts'
 import { hasH2load } from './h2load.ts'
 import { ProviderArena, type ProviderContender, type ProviderRun } from './provider-run.ts'
 import type { ProviderBehaviour } from './raw-provider.ts'
+import { Verdict } from './verdict.ts'
 
 const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 1 : 5
@@ -61,16 +62,14 @@ printTable(
     `${most(contender, ({ violations }) => violations)}`,
   ]),
 )
-if (!quick) {
-  judge('a notification costs us', cpu(us), '≤', 2, 'µs')
-  judge('and @parse/node-apn', cpu(nodeApn) / cpu(us), '≥', 20, 'times as much')
-  if (h2load !== undefined) judge('and h2load', cpu(h2load) / cpu(us), '≥', 1.3, 'times as much')
-  judge('with a badge for each device it costs us', cpu(usBadges), '≤', 4, 'µs')
-}
+const verdict = new Verdict({ judgesTimes: !quick })
+verdict.judge('a notification costs us', cpu(us), '≤', 2, 'µs')
+verdict.judge('and @parse/node-apn', cpu(nodeApn) / cpu(us), '≥', 20, 'times as much')
+if (h2load !== undefined) verdict.judge('and h2load', cpu(h2load) / cpu(us), '≥', 1.3, 'times as much')
+verdict.judge('with a badge for each device it costs us', cpu(usBadges), '≤', 4, 'µs')
 const wrong = ours.flatMap((one) => (runs.get(one) ?? []).flatMap(({ disagreements }) => disagreements))
-for (const fault of wrong) console.log(`WRONG     ${fault}`)
-if (wrong.length === 0) console.log('right     our outcomes and the counts of the server agree in every run')
-process.exitCode = wrong.length === 0 ? 0 : 1
+for (const disagreement of wrong) verdict.blame(disagreement)
+process.exitCode = verdict.conclude('our outcomes and the counts of the server agree in every run')
 
 interface Variation {
   readonly badges?: boolean
@@ -102,9 +101,4 @@ function most(contender: ProviderContender, figure: (run: ProviderRun) => number
 
 function cpu(contender: ProviderContender): number {
   return middle(contender, (run) => run.cpu)
-}
-
-function judge(what: string, figure: number, relation: '≤' | '≥', limit: number, unit: string): void {
-  const held = relation === '≤' ? figure <= limit : figure >= limit
-  console.log(`${held ? 'held    ' : 'NOT HELD'}  ${what} ${figure.toFixed(2)} ${unit} (budget ${relation} ${limit})`)
 }

@@ -3,7 +3,7 @@ import { median, printTable } from './figures.ts'
 import { type Devices, type Found, foundByKnowledge, RARE, SEARCHES } from './registry-devices.ts'
 import type { BareQuestion, OpenQuestion, ReadFigures, StoreQuestion } from './registry-job.ts'
 import type { Loaded } from './registry-load.ts'
-import type { Verdict } from './registry-verdict.ts'
+import type { Verdict } from './verdict.ts'
 
 /** Rare pairs whose first pages are read, each for the first time. */
 const RARE_PAGES = 20

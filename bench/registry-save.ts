@@ -13,7 +13,7 @@ import type {
   StoreQuestion,
 } from './registry-job.ts'
 import type { Loaded } from './registry-load.ts'
-import type { Verdict } from './registry-verdict.ts'
+import type { Verdict } from './verdict.ts'
 
 const KINDS: readonly SaveKind[] = ['new', 'again', 'changed']
 const MEANINGS: Readonly<Record<SaveKind, string>> = {

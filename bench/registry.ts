@@ -9,7 +9,7 @@ import { Devices } from './registry-devices.ts'
 import { measureFinds } from './registry-find.ts'
 import { loadRegistry, sortPairs } from './registry-load.ts'
 import { measureSaves } from './registry-save.ts'
-import { Verdict } from './registry-verdict.ts'
+import { Verdict } from './verdict.ts'
 
 const ENGINES = ['sqlite', 'mariadb'] as const
 

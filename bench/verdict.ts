@@ -2,10 +2,10 @@
 export class Verdict {
   /** A tiny run says nothing of times. */
   readonly #judgesTimes: boolean
-  readonly #wrong: string[] = []
+  #wrong = 0
   #right = 0
 
-  constructor({ judgesTimes }: { readonly judgesTimes: boolean }) {
+  constructor({ judgesTimes = true }: { readonly judgesTimes?: boolean } = {}) {
     this.#judgesTimes = judgesTimes
   }
 
@@ -19,18 +19,20 @@ export class Verdict {
   }
 
   expect(what: string, found: number, due: number): void {
-    if (found === due) {
-      this.#right++
-      return
-    }
-    this.#wrong.push(what)
-    console.log(`WRONG     ${what}: ${found.toLocaleString('en')}, due are ${due.toLocaleString('en')}`)
+    if (found === due) this.#right++
+    else this.blame(`${what}: ${found.toLocaleString('en')}, due are ${due.toLocaleString('en')}`)
+  }
+
+  /** Something that was compared elsewhere is wrong. */
+  blame(what: string): void {
+    this.#wrong++
+    console.log(`WRONG     ${what}`)
   }
 
   /** The last word, and the exit code. */
-  conclude(): number {
-    if (this.#wrong.length === 0) console.log(`right     all ${this.#right} counts are what they have to be`)
-    else console.log(`WRONG     ${this.#wrong.length} counts`)
-    return this.#wrong.length === 0 ? 0 : 1
+  conclude(right = `all ${this.#right} counts are what they have to be`): number {
+    if (this.#wrong === 0) console.log(`right     ${right}`)
+    else console.log(`WRONG     ${this.#wrong} in all`)
+    return this.#wrong === 0 ? 0 : 1
   }
 }
