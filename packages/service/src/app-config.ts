@@ -1,5 +1,7 @@
 import { basename } from 'node:path'
 
+import type { Interface } from '@lhspn/apns-protocol'
+
 import type { ConfigFault } from './errors.ts'
 import type { Given, GivenApp } from './given.ts'
 import { APP_KEYS, type AppKey, isAppKey, type Key } from './keys.ts'
@@ -58,9 +60,6 @@ export const ENVIRONMENT_KEYS = {
     feedback: 'sandboxFeedback',
   },
 } as const satisfies Record<Environment, Record<string, keyof AppConfig>>
-
-/** How an app reaches its devices. */
-export type Interface = 'provider-api' | 'gateway'
 
 /** The key of the block by which an environment proves who it is: its own first, then those that serve both. */
 export function credentialKeyOf(

@@ -1,3 +1,4 @@
+import type { Interface } from '@lhspn/apns-protocol'
 import type { Credentials } from '@lhspn/sender'
 
 import {
@@ -6,7 +7,6 @@ import {
   type Environment,
   ENVIRONMENT_KEYS,
   ENVIRONMENTS,
-  type Interface,
   interfaceOf,
   keyIdOf,
 } from './app-config.ts'

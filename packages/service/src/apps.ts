@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-import type { FeedbackTuple } from '@lhspn/apns-protocol'
+import type { FeedbackTuple, Interface } from '@lhspn/apns-protocol'
 import {
   type Certificate,
   type Credentials,
@@ -19,7 +19,6 @@ import {
   credentialKeyOf,
   type Environment,
   ENVIRONMENT_KEYS,
-  type Interface,
   interfaceForSending,
   isPem,
   speaksToGateways,

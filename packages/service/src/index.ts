@@ -10,7 +10,7 @@ export {
   SCOPES,
 } from './api-keys.ts'
 export { type AppDescription, describeApp, type EnvironmentDescription } from './app-description.ts'
-export { type AppConfig, ENVIRONMENTS, type Environment, type Interface, interfaceOf } from './app-config.ts'
+export { type AppConfig, ENVIRONMENTS, type Environment, interfaceOf } from './app-config.ts'
 export {
   findApp,
   openFeedback,

@@ -1,16 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 
+import type { Interface } from '@lhspn/apns-protocol'
 import { Sender, type SenderEvent, type SenderOptions } from '@lhspn/sender'
 import type { Logger } from 'pino'
 
-import {
-  type AppConfig,
-  type Environment,
-  ENVIRONMENTS,
-  type Interface,
-  interfaceForSending,
-  interfaceOf,
-} from './app-config.ts'
+import { type AppConfig, type Environment, ENVIRONMENTS, interfaceForSending, interfaceOf } from './app-config.ts'
 import { findApp, readSenderOptions } from './apps.ts'
 import type { Config } from './config.ts'
 

@@ -1,10 +1,6 @@
-import {
-  type AppConfig,
-  type Environment,
-  ENVIRONMENT_KEYS,
-  type Interface,
-  interfaceForSending,
-} from '../app-config.ts'
+import type { Interface } from '@lhspn/apns-protocol'
+
+import { type AppConfig, type Environment, ENVIRONMENT_KEYS, interfaceForSending } from '../app-config.ts'
 import { notReachable, readCertificate, readCredentials, serverOf, trustOf } from '../apps.ts'
 import type { Config } from '../config.ts'
 import type { Finding } from '../finding.ts'
