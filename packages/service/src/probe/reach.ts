@@ -66,11 +66,12 @@ class Obstacle extends Error {
  */
 export async function reach(options: ReachOptions): Promise<Reached | Unreached | Refused> {
   const { host, port, proxy, timeoutMs, signal } = options
+  signal?.throwIfAborted()
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), timeoutMs)
   const ending = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
   try {
-    const ip = proxy === undefined ? await resolve(host) : undefined
+    const ip = proxy === undefined ? await resolve(host, timeoutMs, ending) : undefined
     signal?.throwIfAborted()
     const tunnel = proxy === undefined ? undefined : await tunnelThrough(proxy, host, port, ending)
     return await handshake(options, ip, tunnel, ending)
@@ -83,10 +84,18 @@ export async function reach(options: ReachOptions): Promise<Reached | Unreached 
   }
 }
 
-async function resolve(host: string): Promise<string> {
+/** A look-up cannot be broken off: what it says too late is nobody's business any more. */
+async function resolve(host: string, timeoutMs: number, ending: AbortSignal): Promise<string> {
+  const late = new Promise<never>((_, reject) => {
+    ending.addEventListener('abort', () => {
+      const detail = `DNS did not answer for ${host} within ${timeoutMs / 1000} s`
+      reject(new Obstacle({ kind: 'unknown-host', detail }))
+    })
+  })
   try {
-    return (await lookup(host)).address
+    return (await Promise.race([lookup(host), late])).address
   } catch (error) {
+    if (error instanceof Obstacle) throw error
     throw new Obstacle({ kind: 'unknown-host', detail: `${host} is not known to DNS (${codeOf(error)})` })
   }
 }
