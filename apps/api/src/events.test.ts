@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 
+import type { Logger } from '@lhspn/service'
 import type { Context } from 'hono'
 import { expect, onTestFinished, test, vi } from 'vitest'
 
@@ -21,14 +22,14 @@ async function answered(values: (signal: AbortSignal) => AsyncGenerator<unknown,
   const outgoing = new Outgoing()
   const ending = new AbortController()
   const failures: unknown[] = []
+  const log = { error: (fields: unknown) => void failures.push(fields) }
   const c = {
     env: { outgoing },
-    get: () => ending.signal,
+    get: (name: string) => (name === 'ending' ? ending.signal : 'req_1'),
     body: (body: ReadableStream, status: number, headers: Record<string, string>) =>
       new Response(body, { status, headers }),
   }
-  const onFailure = (error: unknown): void => void failures.push(error)
-  const response = await answerEvents(c as unknown as Context<Env>, 'push', values, onFailure)
+  const response = await answerEvents(c as unknown as Context<Env>, 'push', values, log as unknown as Logger)
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
   const read = async (): Promise<string | undefined> => {
     const { value } = await reader.read()
@@ -89,6 +90,6 @@ test('what fails is cut off, and told', async () => {
     throw new Error('away')
   })
   await read()
-  await vi.waitFor(() => expect(failures).toEqual([new Error('away')]))
+  await vi.waitFor(() => expect(failures).toEqual([{ err: new Error('away'), request: 'req_1' }]))
   expect([outgoing.destroyed, vi.getTimerCount()]).toEqual([true, 0])
 })

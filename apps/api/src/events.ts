@@ -1,3 +1,4 @@
+import type { Logger } from '@lhspn/service'
 import type { Context } from 'hono'
 
 import type { Env } from './endpoint.ts'
@@ -7,14 +8,15 @@ const HEARTBEAT_MS = 15_000
 
 /**
  * Answers a stream of server-sent events, one for each value. It ends with its source, with its reader, and when the
- * server is about to end; one that fails is cut off, so that no reader takes it for the end.
+ * server is about to end; one that fails is cut off, so that no reader takes it for the end, and
+ * logged.
  * @param open begins the source, which stops when its signal is aborted; what its first value throws is told as a problem
  */
 export async function answerEvents(
   c: Context<Env>,
   name: string,
   open: (signal: AbortSignal) => AsyncGenerator<unknown, void, undefined>,
-  onFailure: (error: unknown) => void,
+  log: Logger,
 ): Promise<Response> {
   const { outgoing } = c.env
   const left = new AbortController()
@@ -43,9 +45,9 @@ export async function answerEvents(
         }
         clearInterval(heartbeat)
         controller.close()
-      } catch (error) {
+      } catch (err) {
         leave()
-        onFailure(error)
+        log.error({ err, request: c.get('requestId') }, 'events were cut off')
         outgoing.destroy()
       }
     },

@@ -1,3 +1,4 @@
+import type { Logger } from '@lhspn/service'
 import { stringify } from 'csv-stringify/sync'
 import type { Context } from 'hono'
 
@@ -30,7 +31,7 @@ export interface PageQuery {
 
 /**
  * Answers a list: a page as JSON, or all of it, streamed, as NDJSON or CSV. A stream that fails is cut off, so that no
- * client takes a part for the whole.
+ * client takes a part for the whole, and logged.
  * @param type of the answer, as it was negotiated
  */
 export async function answerList<Entry>(
@@ -38,7 +39,7 @@ export async function answerList<Entry>(
   type: string,
   query: PageQuery,
   list: List<Entry>,
-  onFailure: (error: unknown) => void,
+  log: Logger,
 ): Promise<Response> {
   if (type === 'application/json') return c.json(await list.page())
   for (const parameter of ['limit', 'cursor'] as const) {
@@ -51,7 +52,7 @@ export async function answerList<Entry>(
   const first = await pages.next() // what is wrong from the start is told as a problem
   const isCsv = type === 'text/csv'
   const toText = isCsv ? (entries: readonly Entry[]) => toCsv(entries, list.columns) : toNdjson
-  const body = textStream(c, pages, first, isCsv ? `${Object.keys(list.columns).join(',')}\n` : '', toText, onFailure)
+  const body = textStream(c, pages, first, isCsv ? `${Object.keys(list.columns).join(',')}\n` : '', toText, log)
   return c.body(body, 200, { 'content-type': isCsv ? 'text/csv; charset=utf-8' : type })
 }
 
@@ -71,7 +72,7 @@ function textStream<Entry>(
   first: IteratorResult<readonly Entry[]>,
   head: string,
   toText: (entries: readonly Entry[]) => string,
-  onFailure: (error: unknown) => void,
+  log: Logger,
 ): ReadableStream<Uint8Array> {
   let next: IteratorResult<readonly Entry[]> | undefined = first
   return new ReadableStream<Uint8Array>({
@@ -84,8 +85,8 @@ function textStream<Entry>(
         next = undefined
         if (page.done === true) controller.close()
         else controller.enqueue(Buffer.from(toText(page.value)))
-      } catch (error) {
-        onFailure(error)
+      } catch (err) {
+        log.error({ err, request: c.get('requestId') }, 'a list was cut off')
         c.env.outgoing.destroy()
       }
     },

@@ -70,7 +70,7 @@ const list = endpoint({
           yield await describe(apps)
         },
       },
-      (err: unknown) => log.error({ err, request: c.get('requestId') }, 'a list was cut off'),
+      log,
     )
   },
 })

@@ -161,7 +161,7 @@ const list = endpoint({
           for await (const devices of store.find(narrowed)) yield devices.map(toDeviceBody)
         },
       },
-      (err: unknown) => log.error({ err, request: c.get('requestId') }, 'a list was cut off'),
+      log,
     )
   },
 })

@@ -91,7 +91,7 @@ const list = endpoint({
           }
         },
       },
-      (err: unknown) => log.error({ err, request: c.get('requestId') }, 'a list was cut off'),
+      log,
     )
   },
 })

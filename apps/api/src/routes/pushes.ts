@@ -10,10 +10,9 @@ import {
   type StoredPush,
 } from '@lhspn/dispatcher'
 import { type Caller, type Environment, sendingInterface, type Service } from '@lhspn/service'
-import type { Context } from 'hono'
 
 import { appOf } from '../auth.ts'
-import { type Endpoint, endpoint, type Env } from '../endpoint.ts'
+import { type Endpoint, endpoint } from '../endpoint.ts'
 import { answerEvents } from '../events.ts'
 import { answerList } from '../list.ts'
 import { ApiError, refuseFaults } from '../problem.ts'
@@ -125,7 +124,7 @@ const list = endpoint({
           mapped(await dispatcher.list({ ...wanted, cursor: query.cursor, limit: query.limit }), toPushBody),
         all: () => whole((after) => dispatcher.list({ ...wanted, cursor: after, limit: STREAMED }), toPushBody),
       },
-      onCut(c, service),
+      service.log,
     )
   },
 })
@@ -146,7 +145,7 @@ const read = endpoint({
   async handle({ c, service, caller, params, type }) {
     const push = await visiblePush(service, caller, params.id)
     if (type !== EVENTS_TYPE) return c.json(toPushBody(push))
-    return answerEvents(c, 'push', (signal) => bodies(service.dispatcher.watch(push.id, signal)), onCut(c, service))
+    return answerEvents(c, 'push', (signal) => bodies(service.dispatcher.watch(push.id, signal)), service.log)
   },
 })
 
@@ -199,7 +198,7 @@ const notifications = endpoint({
         page: async () => mapped(await page(query.cursor, query.limit), toRecordBody),
         all: () => whole((after) => page(after, STREAMED), toRecordBody),
       },
-      onCut(c, service),
+      service.log,
     )
   },
 })
@@ -280,8 +279,4 @@ async function* whole<From, To>(
     yield data
     after = nextCursor ?? undefined
   } while (after !== undefined)
-}
-
-function onCut(c: Context<Env>, { log }: Service): (error: unknown) => void {
-  return (err) => log.error({ err, request: c.get('requestId') }, 'an answer was cut off')
 }
