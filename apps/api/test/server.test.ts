@@ -118,18 +118,8 @@ test('an address that is taken is told, and nothing stays open', async () => {
 })
 
 test('the program listens, drains at SIGTERM, and ends with 0', async () => {
-  const folder = temporaryFolder()
-  const file = join(folder, 'lhspn.toml')
-  writeFileSync(file, ONE_APP)
-  const program = run({
-    LHSPN_CONFIG: file,
-    LHSPN_DATABASE_URL: `sqlite:${join(folder, 'lhspn.db')}`,
-    LHSPN_ADMIN_KEY: ADMIN_KEY,
-    LHSPN_SERVER_LISTEN: '127.0.0.1:0',
-    LHSPN_OPS_LISTEN: '127.0.0.1:0',
-  })
-  const { url } = await program.logged('listening')
-  const answer = await fetch(`${String(url)}/v1/devices/${tokenOf(1)}`, {
+  const { program, url } = await serve()
+  const answer = await fetch(`${url}/v1/devices/${tokenOf(1)}`, {
     method: 'PUT',
     headers: { authorization: `Bearer ${ADMIN_KEY}` },
   })
@@ -140,19 +130,9 @@ test('the program listens, drains at SIGTERM, and ends with 0', async () => {
 })
 
 test('the program reads its apps again at SIGHUP, and keeps those it has where they are wrong', async () => {
-  const folder = temporaryFolder()
-  const file = join(folder, 'lhspn.toml')
-  writeFileSync(file, ONE_APP)
-  const program = run({
-    LHSPN_CONFIG: file,
-    LHSPN_DATABASE_URL: `sqlite:${join(folder, 'lhspn.db')}`,
-    LHSPN_ADMIN_KEY: ADMIN_KEY,
-    LHSPN_SERVER_LISTEN: '127.0.0.1:0',
-    LHSPN_OPS_LISTEN: '127.0.0.1:0',
-  })
-  const { url } = await program.logged('listening')
+  const { program, url, file } = await serve()
   const apps = async (): Promise<readonly string[]> => {
-    const answer = await fetch(`${String(url)}/v1/apps`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
+    const answer = await fetch(`${url}/v1/apps`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
     return ((await answer.json()) as { data: { topic: string }[] }).data.map(({ topic }) => topic)
   }
   expect(await apps()).toEqual([APP])
@@ -177,6 +157,22 @@ interface Program {
   text(): string
   /** The line of the log that has this message, once it is there. */
   logged(msg: string): Promise<LogLine>
+}
+
+/** The program at work for one app, which its file names. */
+async function serve(): Promise<{ readonly program: Program; readonly url: string; readonly file: string }> {
+  const folder = temporaryFolder()
+  const file = join(folder, 'lhspn.toml')
+  writeFileSync(file, ONE_APP)
+  const program = run({
+    LHSPN_CONFIG: file,
+    LHSPN_DATABASE_URL: `sqlite:${join(folder, 'lhspn.db')}`,
+    LHSPN_ADMIN_KEY: ADMIN_KEY,
+    LHSPN_SERVER_LISTEN: '127.0.0.1:0',
+    LHSPN_OPS_LISTEN: '127.0.0.1:0',
+  })
+  const { url } = await program.logged('listening')
+  return { program, url: String(url), file }
 }
 
 function run(variables: Readonly<Record<string, string>>): Program {
