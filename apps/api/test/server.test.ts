@@ -148,7 +148,8 @@ test('the program reads its apps again at SIGHUP, and keeps those it has where t
 
 test('a configuration that is wrong ends the program with 5, and says what is wrong', async () => {
   const program = run({ LHSPN_DATABASE_URL: 'postgres://x' })
-  expect(await once(program.child, 'exit')).toEqual([5, null])
+  // its output, too, has ended
+  expect(await once(program.child, 'close')).toEqual([5, null])
   expect(program.text()).toContain('database.url: must be sqlite:FILE or mysql://USER@HOST/NAME, not "postgres://x"')
 })
 
