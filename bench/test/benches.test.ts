@@ -1,19 +1,9 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-
 import { expect, test } from 'vitest'
 
-const root = new URL('..', import.meta.url)
-
-/** Runs a bench; throws, with what it printed, when it exits with anything but 0. */
-async function bench(...args: readonly string[]): Promise<string> {
-  const node = ['--conditions=lhspn-source', '--import', 'tsx', ...args]
-  const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: root })
-  return stdout
-}
+import { runBench } from './run-bench.ts'
 
 test('gateway: every contender delivers, and our outcomes agree with what the gateway counts', async () => {
-  const printed = await bench('gateway.ts', '--quick')
+  const printed = await runBench('gateway.ts', '--quick')
   // the last column of our rows: how many notifications the gateway never saw
   expect(printed.match(/^lhspn.* 0$/gm)).toHaveLength(2)
   expect(printed.match(/^apn 1.7.8.* -?\d+$/gm)).toHaveLength(4)
@@ -21,7 +11,7 @@ test('gateway: every contender delivers, and our outcomes agree with what the ga
 })
 
 test('million, shortened: every outcome is what the simulator did', async () => {
-  const printed = await bench('million.ts', '--from-sources', '--notifications', '50000', '--seed', '7')
+  const printed = await runBench('million.ts', '--from-sources', '--notifications', '50000', '--seed', '7')
   expect(printed).toContain('sender     49,900 accepted, 100 not')
   expect(printed).toMatch(/simulator {2}49,900 accepted, 100 rejected/)
   expect(printed).toContain('every outcome is what the simulator did')

@@ -1,26 +1,16 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-
 import { expect, test } from 'vitest'
 
-const root = new URL('..', import.meta.url)
-
-/** Runs a bench; throws, with what it printed, when it exits with anything but 0. */
-async function bench(...args: readonly string[]): Promise<string> {
-  const node = ['--conditions=lhspn-source', '--import', 'tsx', ...args]
-  const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: root })
-  return stdout
-}
+import { runBench } from './run-bench.ts'
 
 test('provider-api: every contender delivers, ours without a violation and as the server counts', async () => {
-  const printed = await bench('provider-api.ts', '--quick')
+  const printed = await runBench('provider-api.ts', '--quick')
   expect(printed.match(/^lhspn.* 0$/gm)).toHaveLength(6)
   expect(printed.match(/^(node:http2|@parse\/node-apn|apns2).* \d+$/gm)).toHaveLength(4)
   expect(printed).toContain('our outcomes and the counts of the server agree in every run')
 })
 
 test('million-provider, shortened: every outcome is what the server did', async () => {
-  const printed = await bench('million-provider.ts', '--from-sources', '--notifications', '50000', '--seed', '7')
+  const printed = await runBench('million-provider.ts', '--from-sources', '--notifications', '50000', '--seed', '7')
   expect(printed).toContain('sender     49,900 accepted, 100 not')
   expect(printed).toContain('server     49,900 taken, 100 dead, 100 refused once')
   expect(printed).toMatch(/3 GOAWAYs, \d+ connections, 0 violations/)
@@ -28,7 +18,7 @@ test('million-provider, shortened: every outcome is what the server did', async 
 })
 
 test('goaways, a few: none is lost, and none taken twice', async () => {
-  const printed = await bench('goaways.ts', '--connections', '100')
+  const printed = await runBench('goaways.ts', '--connections', '100')
   expect(printed).toContain('sender     2,000 accepted, 0 not, 100 GOAWAYs')
   expect(printed).toContain('server     2,000 taken, 0 violations')
 })
