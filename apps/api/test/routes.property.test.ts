@@ -1,6 +1,12 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { z } from 'zod'
 
+import type { Endpoint } from '../src/endpoint.ts'
+import { APP_ENDPOINTS } from '../src/routes/apps.ts'
+import { DEVICE_ENDPOINTS } from '../src/routes/devices.ts'
+import { KEY_ENDPOINTS } from '../src/routes/keys.ts'
+import { PUSH_ENDPOINTS } from '../src/routes/pushes.ts'
 import { problemSchema } from '../src/schemas.ts'
 import { type Operation, type OpenApi, valueOf } from './from-schema.ts'
 import { type Answer, type Api, startApi, startApple, tokenOf } from './harness.ts'
@@ -181,6 +187,7 @@ describe.for(ROUTES)('%s %s', ([method, path]) => {
         const answer = await send(method, render(path, wanted))
         seen.add(answer.status)
         isAsDocumented(operation, answer)
+        if (answer.status < 300) isShaped(schemasOf(method, path, answer.status), answer)
         // the document says all there is to know about a registration
         if (method === 'put') expect(statusOf(answer)).toMatch(/^20[01] /)
       }),
@@ -275,6 +282,28 @@ function isAsDocumented({ responses }: Operation, answer: Answer): void {
   if (answer.status === 204) expect(answer.text).toBe('')
   else expect(Object.keys(documented.content ?? {})).toContain(type)
   if (answer.status >= 400) isProblem(answer)
+}
+
+const ENDPOINTS = [...DEVICE_ENDPOINTS, ...PUSH_ENDPOINTS, ...KEY_ENDPOINTS, ...APP_ENDPOINTS]
+
+/** The schemas that the document was made of, by media type. */
+type Schemas = Readonly<Record<string, { readonly schema: z.ZodType }>>
+
+function schemasOf(method: string, path: string, status: number): Schemas {
+  const { route } = ENDPOINTS.find((endpoint) => endpoint.method === method && endpoint.path === path) as Endpoint
+  return (route.responses[status] as { readonly content?: Schemas }).content ?? {}
+}
+
+/** JSON has every field that the document names, and no other. */
+function isShaped(schemas: Schemas, { headers, text }: Answer): void {
+  const type = headers.get('content-type')?.replace(/;.*/, '') ?? ''
+  const lines = type === 'application/json' ? [text] : text.trimEnd().split('\n')
+  if (!type.endsWith('json') || text === '') return
+  for (const line of lines) {
+    const said: unknown = JSON.parse(line)
+    // what a schema does not know, it leaves out
+    expect((schemas[type] as Schemas[string]).schema.parse(said)).toEqual(said)
+  }
 }
 
 /** With what was answered, for whoever reads of a failure. */
