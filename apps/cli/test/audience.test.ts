@@ -66,6 +66,23 @@ test('--dry-run counts and samples, and sends nothing', async () => {
   expect(simulator.journal.connections).toBe(0)
 })
 
+test('--dry-run counts whom a push reaches, and the payload with the greatest badge', async () => {
+  const { config } = await gatewayInstallation({ rules: [{ when: { token: tokenOf(2) }, do: { status: 8 } }] })
+  const devices = [1, 2, 3].map((number) => ({ token: tokenOf(number), platform: number === 3 ? 'android' : 'ios' }))
+  await register(config, devices)
+  const send = ['--config', config, '--json', 'send', '--all', '--max-audience', '2', '--badge', 'increment', 'Hi']
+  const counts = async (): Promise<object[]> =>
+    objectsOf(await lhspn([...send, '--dry-run'])).map((shown) => {
+      const { count, sample, payloadBytes } = shown as Record<'count' | 'sample' | 'payloadBytes', unknown>
+      return { count, sample, payloadBytes }
+    })
+  const payloadBytes = '{"aps":{"alert":"Hi","badge":4294967295}}'.length
+  expect(await counts()).toEqual([{ count: 2, sample: ['ab0000…0001', 'ab0000…0002'], payloadBytes }])
+  // the second one is refused from now on
+  expect(objectsOf(await lhspn(send))).toMatchObject([{ counts: { planned: 2, accepted: 1, rejected: 1 } }])
+  expect(await counts()).toEqual([{ count: 1, sample: ['ab0000…0001'], payloadBytes }])
+})
+
 test('--badge increment counts each device up, and sends its own number', async () => {
   const { config, simulator } = await gatewayInstallation()
   await register(config, [{ token: tokenOf(1), badge: 6 }, { token: tokenOf(2) }])

@@ -1,6 +1,12 @@
-import { type Content, PUSH_TYPES, renderPayload, shortenDeviceToken } from '@lhspn/apns-protocol'
-import { DispatcherError } from '@lhspn/dispatcher'
-import { interfaceOf, openSender, serverOf } from '@lhspn/service'
+import {
+  type Content,
+  MAX_BADGE,
+  payloadLength,
+  PUSH_TYPES,
+  renderPayload,
+  shortenDeviceToken,
+} from '@lhspn/apns-protocol'
+import { openSender, sendingInterface, serverOf } from '@lhspn/service'
 
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-code.ts'
@@ -8,7 +14,7 @@ import type { Scope } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import { formatCount } from '../output.ts'
 import { requestHeadersOf } from './request-headers.ts'
-import type { SendRequest } from './request.ts'
+import { pushRequestOf, type SendRequest } from './request.ts'
 import { readTokenLines } from './token-lines.ts'
 
 const SAMPLE = 5
@@ -16,7 +22,7 @@ const SAMPLE = 5
 /** Whom it would go to. */
 interface Sampled {
   readonly count: number
-  /** Device tokens, whole. */
+  /** Device tokens, shortened. */
   readonly sample: readonly string[]
   /** Lines of stdin that are no tokens; undefined where nothing was piped in. */
   readonly refusedLines?: number
@@ -42,30 +48,17 @@ function previewAudience(
   scope: Scope,
   context: Context,
 ): Promise<ExitCode> {
-  const query = {
-    app: scope.app.topic,
-    environment: scope.environment,
-    ...('filter' in audience && { filter: audience.filter }),
-  }
-  return withService(scope.config, context, async ({ store }) => {
-    const count = await store.count({ ...query, refused: false })
-    const { maxAudience = count } = request
-    if (count > maxAudience) {
-      const message = `The audience has ${count} devices, ${maxAudience} may be; nothing would be sent`
-      throw new DispatcherError('audience-too-large', message, 'Look at the filter, or allow more.')
-    }
-    const sample: string[] = []
-    for await (const page of store.findTokens(query)) {
-      sample.push(...page.slice(0, SAMPLE - sample.length).map(({ token }) => token))
-      if (sample.length === SAMPLE) break
-    }
-    await show(request, scope, context, { count, sample })
+  return withService(scope.config, context, async ({ dispatcher }) => {
+    const push = pushRequestOf(request, scope, audience)
+    const { count, sample } = await dispatcher.preview(push, sendingInterface(scope.app, scope.environment))
+    // only a stream has none
+    await show(request, scope, context, { count: count ?? 0, sample })
     return EXIT.done
   })
 }
 
 function sampleOf(tokens: readonly string[]): Sampled {
-  return { count: tokens.length, sample: tokens.slice(0, SAMPLE) }
+  return { count: tokens.length, sample: tokens.slice(0, SAMPLE).map(shortenDeviceToken) }
 }
 
 async function readSample({ output, stdin }: Context): Promise<Sampled> {
@@ -78,7 +71,7 @@ async function readSample({ output, stdin }: Context): Promise<Sampled> {
   })
   for await (const batch of batches) {
     count += batch.length
-    sample.push(...batch.slice(0, SAMPLE - sample.length))
+    sample.push(...batch.slice(0, SAMPLE - sample.length).map(shortenDeviceToken))
   }
   return { count, sample, refusedLines }
 }
@@ -102,10 +95,11 @@ async function show(
     priority: content.priority ?? PUSH_TYPES[pushType].defaultPriority,
     expiration: expiration === 0 || expiration === undefined ? 0 : new Date(expiration * 1000).toISOString(),
     ...(collapseId !== undefined && { collapseId }),
-    payloadBytes: renderPayload(payload).plain.length,
+    // as many as it has with the greatest badge, where each device has its own
+    payloadBytes: payloadLength(renderPayload(payload), badge === undefined ? undefined : MAX_BADGE),
     payload,
     ...(badge !== undefined && { badge }),
-    sample: sample.map(shortenDeviceToken),
+    sample,
     warnings,
   }
   if (output.json) {
@@ -115,7 +109,7 @@ async function show(
   const { headers = {}, priority } = shown
   await output.print(
     `${formatCount(count, 'notification')}  ${app.topic}  ${environment}  (dry run: nothing was sent)`,
-    `  payload     ${formatCount(shown.payloadBytes)} bytes  ${JSON.stringify(payload)}`,
+    `  payload     ${formatCount(shown.payloadBytes)} bytes${badge === undefined ? '' : ' at most'}  ${JSON.stringify(payload)}`,
     ...(badge === undefined ? [] : ["  badge       each device's own, counted up by one"]),
     `  push type   ${pushType}`,
     `  priority    ${priority}`,
@@ -123,7 +117,7 @@ async function show(
     ...(collapseId === undefined ? [] : [`  collapse id ${collapseId}`]),
     `  sent to     ${server}`,
     ...Object.entries(headers).map(([name, value]) => `    ${name}: ${value}`),
-    `  tokens      ${shown.sample.join(' ')}${count > sample.length ? ' …' : ''}`.trimEnd(),
+    `  tokens      ${sample.join(' ')}${count > sample.length ? ' …' : ''}`.trimEnd(),
     ...(refusedLines !== undefined && refusedLines > 0
       ? [`  refused     ${formatCount(refusedLines)} lines, see above`]
       : []),
@@ -132,7 +126,7 @@ async function show(
 
 /** The interface, its address, and on the provider API the headers. */
 function wayOf(content: Content, { app, environment }: Scope, token: string | undefined) {
-  if (interfaceOf(app, environment) === 'gateway') {
+  if (sendingInterface(app, environment) === 'gateway') {
     const address = serverOf(app, environment, 'gateway')
     return { interface: 'gateway', server: `the gateway ${address}` } as const
   }

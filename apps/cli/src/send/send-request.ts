@@ -1,6 +1,6 @@
 import { toPushBody } from '@lhspn/api'
 import type { DispatcherEvent, PushRequest, StoredPush } from '@lhspn/dispatcher'
-import { type Interface, interfaceOf, type Service } from '@lhspn/service'
+import { sendingInterface, type Service } from '@lhspn/service'
 
 import { confirmCount, mayAsk } from '../confirmation.ts'
 import type { Context } from '../context.ts'
@@ -92,16 +92,12 @@ class Sending {
   /** Where it is due, somebody says how many devices there are. */
   async #confirm(): Promise<void> {
     const { recipients } = this.#request
+    const { app, environment } = this.#scope
     if ('stdin' in recipients || !mayAsk(this.#context)) return
-    const { count } = await this.#service.dispatcher.preview(this.#push, this.#interface)
+    const { count } = await this.#service.dispatcher.preview(this.#push, sendingInterface(app, environment))
     if (count === null || count === 0 || !('all' in recipients || count > UNASKED)) return
-    const what = `${formatCount(count, 'device')} of ${this.#push.app}, ${this.#push.environment}`
+    const what = `${formatCount(count, 'device')} of ${app.topic}, ${environment}`
     await confirmCount(count, what, this.#context, this.#interruption.signal)
-  }
-
-  get #interface(): Interface {
-    // that it can be reached was seen before
-    return interfaceOf(this.#scope.app, this.#scope.environment) ?? 'provider-api'
   }
 
   async #leave(id: string, streaming: Promise<unknown>): Promise<ExitCode> {
