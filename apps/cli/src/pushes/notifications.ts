@@ -9,6 +9,7 @@ import { configOf } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import type { Output } from '../output.ts'
 import { ON_TERMINAL, pagesOf } from './pages.ts'
+import { KINDS } from './summary.ts'
 
 /** The flags of `pushes notifications` as they were typed. */
 interface NotificationFlags {
@@ -44,13 +45,11 @@ export function listNotifications(id: string, flags: NotificationFlags, context:
   })
 }
 
-const OUTCOMES: readonly SettledKind[] = ['accepted', 'rejected', 'unregistered', 'unconfirmed']
-
 function readFlags({ outcome: text, csv }: NotificationFlags, output: Output): SettledKind | undefined {
   const faults: InputFault[] = []
-  const outcome = OUTCOMES.find((name) => name === text)
+  const outcome = KINDS.find((name) => name === text)
   if (text !== undefined && outcome === undefined) {
-    const detail = `must be one of ${OUTCOMES.join(', ')}, not "${text}"${didYouMean(text, OUTCOMES)}`
+    const detail = `must be one of ${KINDS.join(', ')}, not "${text}"${didYouMean(text, KINDS)}`
     faults.push({ flag: '--outcome', detail })
   }
   if (csv === true && output.json) faults.push({ flag: '--csv', detail: 'cannot stand beside --json' })

@@ -2,7 +2,8 @@ import { kindOfReason, type SettledKind, type StoredPush } from '@lhspn/dispatch
 
 import { alignColumns, formatCount } from '../output.ts'
 
-const KINDS: readonly SettledKind[] = ['accepted', 'rejected', 'unregistered', 'unconfirmed']
+/** What can have become of a notification that has settled. */
+export const KINDS: readonly SettledKind[] = ['accepted', 'rejected', 'unregistered', 'unconfirmed']
 
 /** What the dispatcher calls reasons that it has no name for. */
 const UNNAMED = 'Other'

@@ -5,7 +5,7 @@ import { text as readAll } from 'node:stream/consumers'
 
 import { type Content, type Interface, PUSH_TYPES } from '@lhspn/apns-protocol'
 import type { Filter } from '@lhspn/device-store'
-import type { PushRequest } from '@lhspn/dispatcher'
+import { IDEMPOTENCY_KEY, type PushRequest } from '@lhspn/dispatcher'
 import { didYouMean, parseDuration } from '@lhspn/service'
 
 import { type InputFault, refuseFaults } from '../errors.ts'
@@ -208,7 +208,7 @@ function readRate(text: string | undefined, faults: InputFault[]): number | unde
 
 function readIdempotencyKey(text: string | undefined, faults: InputFault[]): string {
   if (text === undefined) return randomUUID()
-  if (!/^[!-~]([ -~]{0,253}[!-~])?$/.test(text))
+  if (!IDEMPOTENCY_KEY.test(text))
     faults.push({ flag: '--idempotency-key', detail: 'must be 1 to 255 characters of ASCII, no spaces around them' })
   return text
 }
