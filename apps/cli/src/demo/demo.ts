@@ -38,7 +38,7 @@ register = "1000000/1m"
  */
 export async function runDemo(context: Context): Promise<ExitCode> {
   const interruption = context.interruption()
-  const simulator = await startSimulator({ seed: SEED, journal: 'counts' })
+  const simulator = await startSimulator({ seed: SEED })
   const directory = await mkdtemp(join(tmpdir(), 'lhspn-demo-'))
   try {
     const installation = await writeInstallation(directory, simulator, SETTINGS)

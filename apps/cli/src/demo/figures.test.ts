@@ -25,6 +25,8 @@ interface Run {
   remaining: number
   readonly taken: Map<string, number>
   readonly answers: Record<string, number>
+  /** The token that each connection threw away first. */
+  readonly discardedFirst: string[]
   violations: number
 }
 
@@ -47,10 +49,14 @@ function trueRun(plan: PushPlan): Run {
     // barriers
     ...(over === 'gateway' && { MissingDeviceToken: 3 }),
   }
-  return { outcomes, remaining: 0, taken, answers, violations: 0 }
+  const discardedFirst = [...incidents].flatMap(([kind, token]) => ('says' in INCIDENTS[kind] ? [] : [token]))
+  return { outcomes, remaining: 0, taken, answers, discardedFirst, violations: 0 }
 }
 
-function wrongIn(plan: PushPlan, { outcomes, remaining, taken, answers, violations }: Run): readonly string[] {
+function wrongIn(
+  plan: PushPlan,
+  { outcomes, remaining, taken, answers, discardedFirst, violations }: Run,
+): readonly string[] {
   const journal: PushJournal = {
     accepted: [...taken.values()].reduce((sum, times) => sum + times, 0),
     discarded: 7,
@@ -58,6 +64,7 @@ function wrongIn(plan: PushPlan, { outcomes, remaining, taken, answers, violatio
     violations,
     answers,
     acceptedTimes: (token) => taken.get(token) ?? 0,
+    discardedFirst: (token) => discardedFirst.filter((each) => each === token).length,
   }
   return countFigures(plan, countsOf(outcomes, remaining), outcomes, journal).wrong
 }
@@ -135,6 +142,11 @@ test.for<[lie: string, tell: (run: Run) => unknown, figure: RegExp]>([
   ['one remains', (run) => (run.remaining = 1), /^remaining notifications: counted 1/],
   ['one was planned twice', (run) => (run.remaining = 1), /^planned notifications: counted 1001/],
   ['a scripted answer was not given', ({ answers }) => delete answers['Shutdown'], /^answers with Shutdown: counted 0/],
+  [
+    'no connection was cut',
+    ({ discardedFirst }) => discardedFirst.pop(),
+    /^times that the simulator did this: cut: counted 0, must be 1$/,
+  ],
   ['another one was', ({ answers }) => (answers['ProtocolError'] = 1), /^answers with ProtocolError: counted 1/],
   ['a request was not in order', (run) => (run.violations = 1), /^requests that were not in order: counted 1/],
 ])('a figure is wrong where %s', ([, tell, figure]) => {
@@ -165,9 +177,13 @@ test('a figure is wrong where one that met trouble did not end well', () => {
 })
 
 test('the sums of a push and the records of its notifications must agree', () => {
-  const { outcomes, taken, answers } = trueRun(PLANS.trouble)
+  const { outcomes, taken, answers, discardedFirst } = trueRun(PLANS.trouble)
   const journal = { accepted: 1000, discarded: 0, connections: 1, violations: 0, answers }
-  const look = { ...journal, acceptedTimes: (token: string) => taken.get(token) ?? 0 }
+  const look = {
+    ...journal,
+    acceptedTimes: (token: string) => taken.get(token) ?? 0,
+    discardedFirst: (token: string) => (discardedFirst.includes(token) ? 1 : 0),
+  }
   const counts = { ...countsOf(outcomes, 0), accepted: 999, unconfirmed: 1 }
   expect(countFigures(PLANS.trouble, counts, outcomes, look).wrong).toEqual([
     'accepted by the sums of the push: counted 999, must be 1000',
@@ -183,9 +199,12 @@ test('a push without a cut must leave nothing unconfirmed', () => {
 
 test('what is watched does not show what was before', () => {
   const taken = new Map([['aa', 2]])
+  const frames = [{ connection: 3, token: 'cc', verdict: 'discarded' }]
   const journal = {
     accepted: 2,
     connections: 3,
+    entries: () => frames,
+    requests: () => [],
     acceptedTimes: (token: string) => taken.get(token) ?? 0,
     acceptedTokens: () => taken.keys(),
     counts: () => ({ accepted: journal.accepted, rejected: 1, discarded: 5 + journal.accepted, barrier: 1 }),
@@ -197,7 +216,9 @@ test('what is watched does not show what was before', () => {
   expect(look()).toMatchObject({ accepted: 0, connections: 0, discarded: 0, violations: 0, answers: {} })
   journal.accepted++
   taken.set('aa', 3).set('bb', 1)
+  for (const token of ['dd', 'ee']) frames.push({ connection: 4, token, verdict: 'discarded' })
   const later = look()
   expect([later.accepted, later.acceptedTimes('aa'), later.acceptedTimes('bb')]).toEqual([1, 1, 1])
+  expect(['cc', 'dd', 'ee'].map((token) => later.discardedFirst(token))).toEqual([0, 1, 0])
   expect([later.discarded, later.answers]).toEqual([1, { InvalidToken: 1 }])
 })

@@ -1,8 +1,9 @@
 import { ERROR_STATUSES, isErrorStatus } from '@lhspn/apns-protocol'
-import type { Journal } from '@lhspn/apns-simulator'
+import type { Journal, JournalEntry, RequestEntry } from '@lhspn/apns-simulator'
 import type { Counts, NotificationRecord } from '@lhspn/dispatcher'
 
 import { CommandError } from '../errors.ts'
+import { KINDS } from '../pushes/summary.ts'
 import { INCIDENTS, type IncidentKind, type PushPlan, REJECTED_AS } from './plan.ts'
 
 /** Counted on our side, by outcome, and on the simulator's, by what it took and answered. */
@@ -21,6 +22,8 @@ export interface Figures {
   readonly unconfirmedTaken: number
   /** Errors that it answered, by reason. */
   readonly answers: Readonly<Record<string, number>>
+  /** How often each thing on the way has happened there. */
+  readonly incidents: Readonly<Partial<Record<IncidentKind, number>>>
   /** What it threw away or lost on purpose. */
   readonly discarded: number
   /** Connections that reached it. */
@@ -40,6 +43,8 @@ export interface PushJournal {
   /** Errors that it answered, by reason. */
   readonly answers: Readonly<Record<string, number>>
   acceptedTimes(token: string): number
+  /** On how many connections this token was the first that was thrown away: what did that happened to it. */
+  discardedFirst(token: string): number
 }
 
 /** Looks at a journal now; what it answers looks again, and sees what came since. */
@@ -49,6 +54,7 @@ export function watchJournal(journal: Journal): () => PushJournal {
   const { discarded } = journal.counts()
   const violations = journal.violations().length
   const answers = answersOf(journal)
+  const [frames, requests] = [journal.entries().length, journal.requests().length]
   return () => ({
     accepted: journal.accepted - accepted,
     discarded: journal.counts().discarded - discarded,
@@ -60,7 +66,19 @@ export function watchJournal(journal: Journal): () => PushJournal {
         .filter(([, count]) => count > 0),
     ),
     acceptedTimes: (token) => journal.acceptedTimes(token) - (times.get(token) ?? 0),
+    discardedFirst: (token) =>
+      firstDiscarded([...journal.entries().slice(frames), ...journal.requests().slice(requests)]).filter(
+        (each) => each === token,
+      ).length,
   })
+}
+
+/** The token that each connection threw away first. Of both interfaces: a push goes over one of them. */
+function firstDiscarded(entries: readonly (JournalEntry | RequestEntry)[]): readonly string[] {
+  const first = new Map<number, string>()
+  for (const { connection, token, verdict } of entries)
+    if (verdict === 'discarded' && !first.has(connection)) first.set(connection, token)
+  return [...first.values()]
 }
 
 /** Of both interfaces: a push goes over one of them. */
@@ -104,6 +122,7 @@ export function countFigures(
     acceptedTakenOnce: accepted.filter((token) => journal.acceptedTimes(token) === 1).length,
     unconfirmedTaken: unconfirmed.filter((token) => journal.acceptedTimes(token) === 1).length,
     answers: journal.answers,
+    incidents: Object.fromEntries([...plan.incidents].map(([kind, token]) => [kind, timesOf(kind, token, journal)])),
     discarded: journal.discarded,
     connections: journal.connections,
     violations: journal.violations,
@@ -121,13 +140,25 @@ export function countFigures(
     must(figures.violations, 0, 'requests that were not in order'),
     ...checkSettled(plan, figures, byToken),
     ...checkAnswers(plan, figures.answers),
-    ...[...plan.incidents].map(([kind, token]) => checkIncident(kind, byToken.get(token))),
+    ...[...plan.incidents].flatMap(([kind, token]) => [
+      must(figures.incidents[kind] ?? 0, 1, `times that the simulator did this: ${INCIDENTS[kind].name}`),
+      checkIncident(kind, byToken.get(token)),
+    ]),
     ...checkUnconfirmed(plan, byToken, unconfirmed),
   ].filter((text) => text !== undefined)
   return { ...figures, wrong }
 }
 
-const KINDS = ['accepted', 'rejected', 'unregistered', 'unconfirmed'] as const
+/** How often it happened: as often as the simulator said so, or else began to throw away with this token. */
+function timesOf(kind: IncidentKind, token: string, journal: PushJournal): number {
+  const says = saysOf(kind)
+  return says === undefined ? journal.discardedFirst(token) : (journal.answers[says] ?? 0)
+}
+
+/** The reason that it is answered with; undefined where there is no answer. */
+function saysOf(kind: IncidentKind): string | undefined {
+  return { says: undefined, ...INCIDENTS[kind] }.says
+}
 
 type Outcomes = ReadonlyMap<string, Settled>
 type Findings = readonly (string | undefined)[]
@@ -156,7 +187,7 @@ function checkAnswers({ over, rejected, gone, incidents }: PushPlan, answers: Fi
     ['Unregistered', gone.size],
   ])
   for (const kind of incidents.keys()) {
-    const { says } = { says: undefined, ...INCIDENTS[kind] }
+    const says = saysOf(kind)
     if (says !== undefined) due.set(says, 1)
   }
   // a confirmation barrier is answered with this, as often as there are windows
