@@ -17,11 +17,11 @@ export const EXIT = {
   refused: 2,
   /** Ended, but not every notification was accepted, or not every line taken. */
   notAll: 3,
-  /** There is no such app, device, push or key. */
+  /** There is no such app, device, push, notification or key. */
   notFound: 4,
   /** Configuration or credentials at fault, or a failed check of the doctor. */
   configuration: 5,
-  /** The database, APNs or the gateway cannot be reached. */
+  /** The database, Redis or the feedback service cannot be reached, or was cut. */
   unreachable: 6,
   /** Cut short by SIGINT. */
   interrupted: 130,

@@ -76,7 +76,7 @@ const COMMANDS = {
   },
   explain: {
     usage: '<THING>',
-    summary: 'a reason, or a status of the gateway: what, why, what to do',
+    summary: 'a reason, a status, a device token or a notification: what, why, what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,
   },
   simulator: {
