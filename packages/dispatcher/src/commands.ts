@@ -1,7 +1,7 @@
 import type { Database, Session, Transaction } from '@lhspn/database'
 
 import { DispatcherError } from './errors.ts'
-import type { PausedBecause, PushEvent, PushState, Standing } from './push-state.ts'
+import type { PushEvent, PushState, Standing } from './push-state.ts'
 import { endPlanning, forgiveLeases, liftLimit, switchMismatchOff, writeRate } from './statements/commands.ts'
 import { findNumber, movePush } from './statements/pushes.ts'
 
@@ -18,42 +18,10 @@ export interface PushChanges {
 
 type Effect = (transaction: Transaction, number: number, before: Standing) => Promise<void>
 
-/** Pauses a push; one that is paused stays as it is. @throws DispatcherError `unknown-push`, `state-conflict` */
-export async function pausePush(database: Database, id: string): Promise<number> {
-  const { number } = await command(database, id, { kind: 'pause', because: 'operator' })
-  return number
-}
-
 /**
- * Lets a paused push go on with what it was, and takes away what paused it: somebody has looked. Answers what that was,
- * null where it was not paused. @throws DispatcherError `unknown-push`, `state-conflict`
+ * All of it happens, or nothing. Pausing what is paused and canceling what is canceled change nothing. What goes on loses
+ * what has paused it: somebody has looked. @throws DispatcherError `unknown-push`, `state-conflict`, `invalid-push`
  */
-export async function resumePush(
-  database: Database,
-  id: string,
-): Promise<{ readonly number: number; readonly pausedBecause: PausedBecause | null }> {
-  const { number, before } = await command(database, id, { kind: 'resume' }, takeCauseAway)
-  return { number, pausedBecause: before.pausedBecause }
-}
-
-/** Ends a push; what is in flight still settles. @throws DispatcherError `unknown-push`, `state-conflict` */
-export async function cancelPush(database: Database, id: string): Promise<number> {
-  const { number } = await command(database, id, { kind: 'cancel' }, endPlanning)
-  return number
-}
-
-/**
- * Changes how fast a push is delivered: notifications a second, null = as fast as it goes.
- * @throws DispatcherError `unknown-push`, `state-conflict`, `invalid-push`
- */
-export async function setPushRate(database: Database, id: string, rate: number | null): Promise<number> {
-  checkRate(rate)
-  const number = await numberOf(database, id)
-  await giveRate(database, { id, number }, rate)
-  return number
-}
-
-/** All of it happens, or nothing. @throws DispatcherError `unknown-push`, `state-conflict`, `invalid-push` */
 export async function changePush(database: Database, id: string, { state, rate }: PushChanges): Promise<void> {
   if (rate !== undefined) checkRate(rate)
   const number = await numberOf(database, id)
@@ -80,30 +48,17 @@ export function unknownPush(id: string): DispatcherError {
   )
 }
 
-async function command(
-  database: Database,
-  id: string,
-  event: PushEvent,
-  effect?: Effect,
-): Promise<{ readonly number: number; readonly before: Standing }> {
-  const number = await numberOf(database, id)
-  const before = await database.transaction((transaction) => move(transaction, { id, number }, event, effect))
-  return { number, before }
-}
-
-/** Answers where it stood. */
 async function move(
   transaction: Transaction,
   { id, number }: { readonly id: string; readonly number: number },
   event: PushEvent,
   effect: Effect = async () => undefined,
-): Promise<Standing> {
+): Promise<void> {
   const moved = await movePush(transaction, number, event)
   if (moved === undefined) throw unknownPush(id)
   if (moved.after === undefined)
     throw conflict(id, `is ${moved.before.state}`, REFUSALS[event.kind](moved.before.state))
   if (moved.after !== moved.before) await effect(transaction, number, moved.before)
-  return moved.before
 }
 
 async function giveRate(

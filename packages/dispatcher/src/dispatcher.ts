@@ -3,7 +3,7 @@ import type { DeviceStore } from '@lhspn/device-store'
 
 import type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
 import { EmbeddedQueue } from './chunk-queue/embedded.ts'
-import { cancelPush, changePush, numberOf, pausePush, type PushChanges, resumePush, setPushRate } from './commands.ts'
+import { changePush, numberOf, type PushChanges } from './commands.ts'
 import type { OnEvent } from './events.ts'
 import { planStream } from './plan-stream.ts'
 import { preview, type Preview } from './preview.ts'
@@ -181,35 +181,29 @@ export class Dispatcher {
   }
 
   /** Lets a push stand still. @throws DispatcherError `unknown-push`, `state-conflict`; DatabaseError */
-  async pause(id: string): Promise<StoredPush> {
-    await pausePush(this.#options.database, id)
-    return this.get(id)
+  pause(id: string): Promise<StoredPush> {
+    return this.change(id, { state: 'paused' })
   }
 
   /**
    * Lets a paused push go on, without what has paused it: a limit of its audience, the check for the wrong environment,
    * the count of leases that ran out. @throws DispatcherError `unknown-push`, `state-conflict`; DatabaseError
    */
-  async resume(id: string): Promise<StoredPush> {
-    await resumePush(this.#options.database, id)
-    await this.#offer(id)
-    return this.get(id)
+  resume(id: string): Promise<StoredPush> {
+    return this.change(id, { state: 'running' })
   }
 
   /** Ends a push; what is in flight settles. @throws DispatcherError `unknown-push`, `state-conflict`; DatabaseError */
-  async cancel(id: string): Promise<StoredPush> {
-    await cancelPush(this.#options.database, id)
-    return this.get(id)
+  cancel(id: string): Promise<StoredPush> {
+    return this.change(id, { state: 'canceled' })
   }
 
   /**
    * Changes how fast a push is delivered, in notifications a second; null: as fast as it goes.
    * @throws DispatcherError `unknown-push`, `state-conflict`, `invalid-push`; DatabaseError
    */
-  async setRate(id: string, rate: number | null): Promise<StoredPush> {
-    await setPushRate(this.#options.database, id, rate)
-    await this.#offer(id)
-    return this.get(id)
+  setRate(id: string, rate: number | null): Promise<StoredPush> {
+    return this.change(id, { rate })
   }
 
   /**

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { decodeMembers } from '../src/chunk-members.ts'
-import { cancelPush } from '../src/commands.ts'
+import { changePush } from '../src/commands.ts'
 import { parsePushRequest } from '../src/parse-push.ts'
 import { planStream } from '../src/plan-stream.ts'
 import { plan } from '../src/plan.ts'
@@ -100,7 +100,7 @@ test('who follows a push looks past a database that is away for a while', async 
     setTimeout(() => {
       isAway = false
     }, 700)
-    if (state === 'queued') await cancelPush(store.database, id)
+    if (state === 'queued') await changePush(store.database, id, { state: 'canceled' })
   }
   expect(states).toEqual(['queued', 'canceled'])
   expect(push?.number).toBe(number)

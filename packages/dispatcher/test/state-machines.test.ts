@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { ChunkOutcomes } from '../src/chunk-outcomes.ts'
 import type { Lease } from '../src/chunk-queue/chunk-queue.ts'
 import { ChunkLeases } from '../src/chunk-queue/leases.ts'
-import { cancelPush, pausePush, resumePush, setPushRate } from '../src/commands.ts'
+import { changePush } from '../src/commands.ts'
 import { DispatcherError } from '../src/errors.ts'
 import { MIGRATIONS, OWNER } from '../src/migrations/index.ts'
 import { ACCEPTED, codeOf } from '../src/outcome-code.ts'
@@ -154,13 +154,13 @@ class World {
         await this.#leases.reclaim()
         return
       case 'pause':
-        return this.#command(next.who, ({ id }) => pausePush(this.database, id))
+        return this.#command(next.who, ({ id }) => changePush(this.database, id, { state: 'paused' }))
       case 'resume':
-        return this.#command(next.who, ({ id }) => resumePush(this.database, id))
+        return this.#command(next.who, ({ id }) => changePush(this.database, id, { state: 'running' }))
       case 'cancel':
-        return this.#command(next.who, ({ id }) => cancelPush(this.database, id))
+        return this.#command(next.who, ({ id }) => changePush(this.database, id, { state: 'canceled' }))
       case 'rate':
-        return this.#command(next.who, ({ id }) => setPushRate(this.database, id, next.rate))
+        return this.#command(next.who, ({ id }) => changePush(this.database, id, { rate: next.rate }))
       case 'fail':
         return this.#command(next.who, ({ number }) =>
           this.database.transaction((transaction) =>
@@ -208,7 +208,8 @@ class World {
     for (let round = 0; round < 200; round++) {
       const open = (await this.pushes()).filter(({ state }) => !isEnd(state))
       if (open.length === 0) return
-      for (const push of open) if (push.state === 'paused') await resumePush(this.database, push.id)
+      for (const push of open)
+        if (push.state === 'paused') await changePush(this.database, push.id, { state: 'running' })
       await this.#jump(LEASE_MS * 200)
       await this.#leases.reclaim()
       await this.#schedule()
