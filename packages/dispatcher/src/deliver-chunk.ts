@@ -14,7 +14,7 @@ import { ACCEPTED, codeOf, isAboutContent, outcomeOfCode, UNSETTLED } from './ou
 import { pace } from './pace.ts'
 import type { PausedBecause } from './push-state.ts'
 import { completePush } from './statements/chunk-state.ts'
-import { movePush } from './statements/pushes.ts'
+import { pausePush } from './statements/pushes.ts'
 import { untilDone } from './until-done.ts'
 
 export interface DeliverChunkOptions {
@@ -322,18 +322,14 @@ class Delivery {
     if (this.#pausing !== undefined) return
     const { database } = this.#options
     const { number } = this.#lease.push
-    const pausing = untilDone(
-      () => database.transaction((transaction) => movePush(transaction, number, { kind: 'pause', because })),
-      this.#withRetries('pause'),
-    )
+    const pausing = untilDone(() => pausePush(database, number, because), this.#withRetries('pause'))
     this.#pausing = this.#tellPaused(pausing, because, error)
     this.#abort.abort()
   }
 
-  async #tellPaused(pausing: ReturnType<typeof movePush>, because: PausedBecause, error: unknown): Promise<void> {
+  async #tellPaused(pausing: Promise<boolean>, because: PausedBecause, error: unknown): Promise<void> {
     try {
-      const moved = await pausing
-      if (moved?.after !== undefined && moved.after !== moved.before) this.#tell({ kind: 'paused', because, error })
+      if (await pausing) this.#tell({ kind: 'paused', because, error })
     } catch (failure) {
       this.#end(failure)
     }

@@ -4,7 +4,7 @@ import type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
 import { isLight } from './chunk-queue/leases.ts'
 import type { OnEvent } from './events.ts'
 import { appendChunks, type NewChunk, type Planning, type PlanRow, readPlan } from './statements/plan.ts'
-import { movePush, readAddress } from './statements/pushes.ts'
+import { pausePush, readAddress } from './statements/pushes.ts'
 
 export interface PlanOptions {
   readonly database: Database
@@ -119,10 +119,7 @@ export class PlannedChunks {
   async #pauseTooLarge(): Promise<void> {
     const { database, onEvent } = this.#options
     const because = 'audience-too-large'
-    const moved = await database.transaction((transaction) =>
-      movePush(transaction, this.#planning.number, { kind: 'pause', because }),
-    )
-    if (moved?.after === undefined || moved.after === moved.before) return
+    if (!(await pausePush(database, this.#planning.number, because))) return
     const address = await readAddress(database, this.#planning.number)
     if (address !== undefined) onEvent({ kind: 'paused', ...address, because })
   }

@@ -10,7 +10,7 @@ import { deliverChunk } from './deliver-chunk.ts'
 import type { DispatcherEvent } from './events.ts'
 import { Holds } from './holds.ts'
 import type { Environment } from './push.ts'
-import { movePush } from './statements/pushes.ts'
+import { pausePush } from './statements/pushes.ts'
 import { pauseFor } from './until-done.ts'
 
 /**
@@ -185,14 +185,13 @@ export class Worker {
   async #senderOf({ push }: Lease): Promise<Sender | undefined> {
     const { senderFor, database, onEvent } = this.#options
     const { app, environment, number, id } = push
+    const because = 'credentials'
     try {
       const sender = await senderFor(app, environment)
       return this.#refused.has(sender) ? await senderFor(app, environment, sender) : sender
     } catch (error) {
-      await database.transaction((transaction) =>
-        movePush(transaction, number, { kind: 'pause', because: 'credentials' }),
-      )
-      onEvent({ kind: 'paused', push: id, app, environment, because: 'credentials', error })
+      if (await pausePush(database, number, because))
+        onEvent({ kind: 'paused', push: id, app, environment, because, error })
       return undefined
     }
   }

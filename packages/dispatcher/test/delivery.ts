@@ -27,6 +27,13 @@ export const ENGINES = [
 export const token = (n: number): string => n.toString(16).padStart(64, '0')
 export const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, n) => from + n)
 
+/** What waits at it passes when it is opened. */
+export function gate() {
+  let open!: () => void
+  const passed = new Promise<void>((resolve) => (open = resolve))
+  return { open, passed }
+}
+
 export interface NewPush extends Partial<PushRequest> {
   /** Members of each chunk: devices, by the number of their token, or tokens by theirs. */
   readonly devices?: readonly (readonly number[])[]

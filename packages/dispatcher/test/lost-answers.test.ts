@@ -2,7 +2,7 @@ import { openDeviceStore } from '@lhspn/device-store'
 import { describe, expect, test } from 'vitest'
 
 import { EmbeddedQueue } from '../src/chunk-queue/embedded.ts'
-import { Delivery, ENGINES, numbers, token } from './delivery.ts'
+import { Delivery, ENGINES, gate, numbers, token } from './delivery.ts'
 import { BREAKS, flaky } from './flaky-database.ts'
 
 /** The same numbers from 0 to 1 for the same seed (mulberry32). */
@@ -14,13 +14,6 @@ function random(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
-}
-
-/** What waits at it passes when it is opened. */
-function gate() {
-  let open!: () => void
-  const passed = new Promise<void>((resolve) => (open = resolve))
-  return { open, passed }
 }
 
 describe.for(ENGINES)('on $engine', ({ freshUrl }) => {

@@ -1,7 +1,7 @@
 import type { Outcome } from '@lhspn/sender'
 import { describe, expect, test } from 'vitest'
 
-import { APP, Delivery, ENGINES, numbers, token } from './delivery.ts'
+import { APP, Delivery, ENGINES, gate, numbers, token } from './delivery.ts'
 
 const reject = (list: readonly number[]) => ({
   rules: list.map((n) => ({ when: { token: token(n) }, do: { status: 8 } as const })),
@@ -151,6 +151,28 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     await world.database.execute('UPDATE push SET state = 2, paused_from = NULL, paused_because = NULL')
     await world.until(push, 'completed')
     expect(senders).toHaveLength(2)
+  })
+
+  test('a sender that cannot be had pauses the push, which is told once for all of its chunks', async () => {
+    const world = await Delivery.open(await freshUrl())
+    await world.register(numbers(4))
+    const push = await world.push({ devices: [numbers(2), numbers(2, 2)] })
+    const both = gate()
+    let asked = 0
+    world.worker({
+      senderFor: async () => {
+        // Both chunks are in hand before either finds out.
+        if (++asked === 2) both.open()
+        await both.passed
+        throw new Error('no such file')
+      },
+    })
+    await world.until(push, 'paused')
+    expect(world.of('paused')).toMatchObject([{ because: 'credentials', error: { message: 'no such file' } }])
+    expect(await world.chunks(push)).toMatchObject([
+      { state: 0, leases: 0 },
+      { state: 0, leases: 0 },
+    ])
   })
 
   test('a pause ends the sending; what was written settles, the chunk goes back, and resuming finishes it', async () => {

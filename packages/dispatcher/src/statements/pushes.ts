@@ -1,7 +1,7 @@
-import { type Parameter, placeholders, type Session, type Transaction } from '@lhspn/database'
+import { type Database, type Parameter, placeholders, type Session, type Transaction } from '@lhspn/database'
 
 import { environmentOf, PUSH_COLUMNS, type PushRow, rowOf, standingOf, stateNumber } from '../push-row.ts'
-import { follow, isEnd, PAUSE_CAUSES, type PushEvent, type Standing } from '../push-state.ts'
+import { follow, isEnd, PAUSE_CAUSES, type PausedBecause, type PushEvent, type Standing } from '../push-state.ts'
 import type { Counts, Environment } from '../push.ts'
 
 type Inserted = ReturnType<typeof rowOf>
@@ -132,6 +132,12 @@ export async function movePush(
   if (after === undefined) return { before, after }
   if (after !== before) await writeStanding(transaction, number, after)
   return { before, after }
+}
+
+/** Pauses a push with which something is wrong; false where it stood still already, or has ended. */
+export async function pausePush(database: Database, number: number, because: PausedBecause): Promise<boolean> {
+  const moved = await database.transaction((transaction) => movePush(transaction, number, { kind: 'pause', because }))
+  return moved?.after !== undefined && moved.after !== moved.before
 }
 
 async function writeStanding(session: Session, number: number, standing: Standing): Promise<void> {
