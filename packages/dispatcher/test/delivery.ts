@@ -2,7 +2,6 @@ import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulat
 import { type Database, openDatabase, type Row } from '@lhspn/database'
 import { type DeviceStore, openDeviceStore, type Registration } from '@lhspn/device-store'
 import { type GatewayOptions, openCertificate, openSigningKey, type ProviderApiOptions, Sender } from '@lhspn/sender'
-import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { onTestFinished } from 'vitest'
 
 import { encodeIds, encodeTokens } from '../src/chunk-members.ts'
@@ -16,13 +15,8 @@ import type { PushRequest } from '../src/push.ts'
 import { insertChunks } from '../src/statements/plan.ts'
 import { insertPush } from '../src/statements/pushes.ts'
 import { Worker, type WorkerOptions } from '../src/worker.ts'
-import { freshSqliteUrl } from './queues.ts'
 
 export const APP = 'com.example.app'
-export const ENGINES = [
-  { engine: 'MariaDB', freshUrl: freshMysqlUrl },
-  { engine: 'SQLite', freshUrl: freshSqliteUrl },
-] as const
 
 export const token = (n: number): string => n.toString(16).padStart(64, '0')
 export const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, n) => from + n)

@@ -22,7 +22,8 @@ export async function openStore(url: string): Promise<DeviceStore> {
   return store
 }
 
-async function freshSqliteUrl(): Promise<string> {
+/** A URL of an empty SQLite file, deleted when the test is over. */
+export async function freshSqliteUrl(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'lhspn-dispatcher-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return `sqlite:${join(folder, 'test.db')}`

@@ -2,19 +2,10 @@ import { openDeviceStore } from '@lhspn/device-store'
 import { describe, expect, test } from 'vitest'
 
 import { EmbeddedQueue } from '../src/chunk-queue/embedded.ts'
-import { Delivery, ENGINES, gate, numbers, token } from './delivery.ts'
+import { Delivery, gate, numbers, token } from './delivery.ts'
+import { ENGINES } from './engines.ts'
 import { BREAKS, flaky } from './flaky-database.ts'
-
-/** The same numbers from 0 to 1 for the same seed (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+import { Random } from './kills/random.ts'
 
 describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
   test.for([1, 2, 3])(
@@ -28,12 +19,12 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
         devices: [numbers(900), numbers(900, 900), numbers(200, 1800)],
         badge: 'increment',
       })
-      const next = random(seed)
+      const random = new Random(seed)
       let broken = 0
       const database = flaky(world.database, () => {
-        if (next() > 0.15) return undefined
+        if (random.below(100) >= 15) return undefined
         broken++
-        return BREAKS[Math.floor(next() * BREAKS.length)]
+        return random.pick(BREAKS)
       })
       const queue = new EmbeddedQueue({ database, leaseMs: 15_000 })
       const sender = world.sender()

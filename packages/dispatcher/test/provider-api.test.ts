@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
-import { APP, Delivery, ENGINES, numbers, token } from './delivery.ts'
+import { APP, Delivery, numbers, token } from './delivery.ts'
+import { ENGINES } from './engines.ts'
 
 const HOUR_MS = 3_600_000
 /** Longer than a sender waits itself, so that the chunk is given back meanwhile. */

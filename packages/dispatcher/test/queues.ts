@@ -1,7 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
 import { type Database, openDatabase } from '@lhspn/database'
 import { freshMysqlUrl, freshRedisUrl } from '@lhspn/test-servers/vitest'
 import { onTestFinished } from 'vitest'
@@ -16,6 +12,7 @@ import { rowOf } from '../src/push-row.ts'
 import { PUSH_STATES, type PushState } from '../src/push-state.ts'
 import { insertChunks } from '../src/statements/plan.ts'
 import { insertPush } from '../src/statements/pushes.ts'
+import { freshSqliteUrl } from './engines.ts'
 
 export const LEASE_MS = 60_000
 
@@ -48,12 +45,6 @@ async function openPlace(freshUrl: () => Promise<string>, openQueues: () => Prom
       return queue
     },
   }
-}
-
-export async function freshSqliteUrl(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'lhspn-dispatcher-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  return `sqlite:${join(folder, 'test.db')}`
 }
 
 async function openEmbedded(): Promise<OpenQueue> {

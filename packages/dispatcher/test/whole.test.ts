@@ -5,7 +5,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { Dispatcher, type DispatcherOptions } from '../src/dispatcher.ts'
 import { parsePushRequest } from '../src/parse-push.ts'
 import type { StoredPush } from '../src/push.ts'
-import { APP, Delivery, ENGINES, numbers, token } from './delivery.ts'
+import { APP, Delivery, numbers, token } from './delivery.ts'
+import { ENGINES } from './engines.ts'
 
 const request = (more: object = {}) =>
   parsePushRequest(

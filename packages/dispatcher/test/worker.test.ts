@@ -1,7 +1,8 @@
 import type { Outcome } from '@lhspn/sender'
 import { describe, expect, test } from 'vitest'
 
-import { APP, Delivery, ENGINES, gate, numbers, token } from './delivery.ts'
+import { APP, Delivery, gate, numbers, token } from './delivery.ts'
+import { ENGINES } from './engines.ts'
 
 const reject = (list: readonly number[]) => ({
   rules: list.map((n) => ({ when: { token: token(n) }, do: { status: 8 } as const })),
