@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 
 import { openBullMqQueue } from '../src/chunk-queue/bullmq.ts'
 import { MIGRATIONS, OWNER } from '../src/migrations/index.ts'
-import { LEASE_MS, leases, storePush } from './queues.ts'
+import { LEASE_MS, leaseOne, leases, storePush } from './queues.ts'
 
 /** A Redis that may be killed, and what stands on it. */
 async function openPlace() {
@@ -50,8 +50,7 @@ test('while Redis is away the database hands out the turns, and offering waits f
   expect(await leases(queue, 1)).toHaveLength(1)
   await redis.kill()
   await queue.offer({ push, light: true, afterMs: 0 })
-  const [lease] = await leases(queue, 1)
-  if (lease === undefined) throw new Error('nothing was leased')
+  const lease = await leaseOne(queue)
   await queue.release(lease, { afterMs: 0, waits: 0 })
   expect(await leases(queue, 1)).toHaveLength(1)
   expect(errors).not.toEqual([])

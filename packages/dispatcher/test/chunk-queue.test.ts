@@ -1,12 +1,29 @@
-import { setTimeout as delay } from 'node:timers/promises'
-
 import { describe, expect, test } from 'vitest'
 
-import { ANYTHING, expire, LEASE_MS, leases, QUEUES, setState, storePush } from './queues.ts'
+import {
+  ANYTHING,
+  expire,
+  LEASE_MS,
+  leaseOne,
+  leases,
+  type Place,
+  type PushOptions,
+  QUEUES,
+  setState,
+  storePush,
+} from './queues.ts'
 
 /** A moment in which nothing is to come. */
 const MOMENT_MS = 300
 const BIG = 1000
+
+/** A queue, and the lease of the first chunk of a push. */
+async function openLeased({ database, open }: Place, options: PushOptions = { chunks: [3] }) {
+  const queue = await open()
+  const push = await storePush(database, options)
+  await queue.offer({ push, light: true, afterMs: 0 })
+  return { database, queue, push, lease: await leaseOne(queue) }
+}
 
 describe.for(QUEUES)('$queue', ({ place }) => {
   test('chunks are leased in the order of the audience, each to one', async () => {
@@ -33,7 +50,7 @@ describe.for(QUEUES)('$queue', ({ place }) => {
     const before = await database.now()
     const steady = performance.now()
     await queue.offer({ push, light: true, afterMs: 0 })
-    const [lease] = await leases(queue, 1)
+    const lease = await leaseOne(queue)
     expect(lease).toMatchObject({
       push: { number: push, app: 'com.example.app', environment: 'production', badge: null, onUnconfirmed: 'report' },
       rate: null,
@@ -43,10 +60,10 @@ describe.for(QUEUES)('$queue', ({ place }) => {
       waits: 0,
       slot: undefined,
     })
-    expect(lease?.members.length).toBe(1 + 3 * 33)
-    expect(lease?.startedAt).toBeGreaterThanOrEqual(before)
-    expect(lease?.until).toBeGreaterThanOrEqual(steady + LEASE_MS)
-    expect(lease?.until).toBeLessThanOrEqual(performance.now() + LEASE_MS)
+    expect(lease.members.length).toBe(1 + 3 * 33)
+    expect(lease.startedAt).toBeGreaterThanOrEqual(before)
+    expect(lease.until).toBeGreaterThanOrEqual(steady + LEASE_MS)
+    expect(lease.until).toBeLessThanOrEqual(performance.now() + LEASE_MS)
   })
 
   test('pushes take turns, the one served longest ago first', async () => {
@@ -93,12 +110,7 @@ describe.for(QUEUES)('$queue', ({ place }) => {
   })
 
   test('a chunk that is complete is not leased again, and cannot be given back', async () => {
-    const { database, open } = await place()
-    const queue = await open()
-    const push = await storePush(database, { chunks: [3] })
-    await queue.offer({ push, light: true, afterMs: 0 })
-    const [lease] = await leases(queue, 1)
-    if (lease === undefined) throw new Error('nothing was leased')
+    const { database, queue, push, lease } = await openLeased(await place())
     expect(await database.transaction((transaction) => queue.complete(lease, transaction))).toBe(true)
     await queue.release(lease, { afterMs: 0, waits: 0 })
     await queue.offer({ push, light: true, afterMs: 0 })
@@ -111,31 +123,27 @@ describe.for(QUEUES)('$queue', ({ place }) => {
     const [one, another] = [await open(), await open()]
     const push = await storePush(database, { chunks: [3] })
     await one.offer({ push, light: true, afterMs: 0 })
-    const [lost] = await leases(one, 1)
-    if (lost === undefined) throw new Error('nothing was leased')
+    const lost = await leaseOne(one)
     await expire(database, another, lost)
-    const [held] = await leases(another, 1)
-    expect(held?.chunk).toBe(lost.chunk)
-    expect(held?.owner).not.toBe(lost.owner)
+    const held = await leaseOne(another)
+    expect(held.chunk).toBe(lost.chunk)
+    expect(held.owner).not.toBe(lost.owner)
     expect(await one.renew(lost)).toBeUndefined()
     await one.release(lost, { afterMs: 0, waits: 0 })
     expect(await database.transaction((transaction) => one.complete(lost, transaction))).toBe(false)
-    if (held === undefined) throw new Error('nothing was leased again')
     expect(await another.renew(held)).toMatchObject({ running: true, rate: null })
     expect(await database.transaction((transaction) => another.complete(held, transaction))).toBe(true)
   })
 
   test('a renewal makes the lease last on, and tells what the push asks now', async () => {
-    const { database, open } = await place()
-    const queue = await open()
-    const push = await storePush(database, { chunks: [3] })
-    await queue.offer({ push, light: true, afterMs: 0 })
-    const [lease] = await leases(queue, 1)
-    if (lease === undefined) throw new Error('nothing was leased')
-    await delay(5)
+    const { database, queue, push, lease } = await openLeased(await place())
+    const now = await database.now()
+    await database.execute('UPDATE chunk SET lease_until = ? WHERE id = ?', [now + LEASE_MS / 2, lease.chunk])
     const renewed = await queue.renew(lease)
     expect(renewed).toMatchObject({ running: true, rate: null })
     expect(renewed?.until).toBeGreaterThan(lease.until)
+    const [chunk] = await database.query<{ lease_until: number }>('SELECT lease_until FROM chunk')
+    expect(chunk?.lease_until).toBeGreaterThanOrEqual(now + LEASE_MS)
     await setState(database, push, 'paused')
     await database.execute('UPDATE push SET rate = 7 WHERE number = ?', [push])
     expect(await queue.renew(lease)).toMatchObject({ running: false, rate: 7 })
@@ -147,22 +155,16 @@ describe.for(QUEUES)('$queue', ({ place }) => {
     const push = await storePush(database, { chunks: [BIG] })
     await one.offer({ push, light: false, afterMs: 0 })
     for (let turn = 0; turn < 7; turn++) {
-      const [lease] = await leases(turn % 2 === 0 ? one : another, 1)
+      const lease = await leaseOne(turn % 2 === 0 ? one : another)
       expect(lease).toMatchObject({ seq: 1, waits: turn })
-      if (lease !== undefined) await one.release(lease, { afterMs: 0, waits: turn + 1 })
+      await one.release(lease, { afterMs: 0, waits: turn + 1 })
     }
   })
 
   test('a chunk that is given back for later comes later', async () => {
-    const { database, open } = await place()
-    const queue = await open()
-    const push = await storePush(database, { chunks: [3] })
-    await queue.offer({ push, light: true, afterMs: 0 })
-    const [lease] = await leases(queue, 1)
-    if (lease === undefined) throw new Error('nothing was leased')
+    const { database, queue, lease } = await openLeased(await place())
     const before = await database.now()
     await queue.release(lease, { afterMs: 800, waits: 0 })
-    expect(await leases(queue, 1, { ms: MOMENT_MS })).toEqual([])
     expect(await leases(queue, 1)).toHaveLength(1)
     expect((await database.now()) - before).toBeGreaterThanOrEqual(800)
   })
@@ -241,12 +243,7 @@ describe.for(QUEUES)('$queue', ({ place }) => {
   })
 
   test('the rest of a slot is given back with its chunk', async () => {
-    const { database, open } = await place()
-    const queue = await open()
-    const push = await storePush(database, { chunks: [100], rate: 1 })
-    await queue.offer({ push, light: true, afterMs: 0 })
-    const [lease] = await leases(queue, 1)
-    if (lease === undefined) throw new Error('nothing was leased')
+    const { queue, lease } = await openLeased(await place(), { chunks: [100], rate: 1 })
     await queue.release(lease, { afterMs: 0, waits: 0 })
     // The slot would have lasted for 100 s.
     expect(await leases(queue, 1)).toHaveLength(1)

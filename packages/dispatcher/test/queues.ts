@@ -123,6 +123,13 @@ export async function leases(
   return found
 }
 
+/** The lease of one chunk, which comes. */
+export async function leaseOne(queue: ChunkQueue): Promise<Lease> {
+  const [lease] = await leases(queue, 1)
+  if (lease === undefined) throw new Error('nothing was leased')
+  return lease
+}
+
 function tokens(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => index.toString(16).padStart(64, '0'))
 }
