@@ -69,6 +69,18 @@ async function planWhole(store: DeviceStore, push: StoredPush, chunkSize = 5000)
   return plan({ database, queue, chunkSize, leaseMs: 15_000, onEvent: () => undefined }, store, push.number, NEVER)
 }
 
+/** Waits until whoever plans has renewed the lease of it. */
+async function planRenewed(store: DeviceStore, { number }: StoredPush): Promise<void> {
+  const leasedUntil = async (): Promise<number> => {
+    const [row] = await store.database.query<{ plan_until: number }>('SELECT plan_until FROM push WHERE number = ?', [
+      number,
+    ])
+    return row?.plan_until ?? 0
+  }
+  const before = await leasedUntil()
+  await until(async () => (await leasedUntil()) > before)
+}
+
 /** Puts a push where it would be. */
 async function setState(store: DeviceStore, { number }: StoredPush, state: number): Promise<void> {
   await store.database.execute('UPDATE push SET state = ? WHERE number = ?', [state, number])
@@ -346,7 +358,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
 
     test('that is slow is stored all the same, and its planning stays leased', async () => {
       const store = await openStore(await freshUrl())
-      const dispatcher = dispatcherOf(store, { leaseMs: 300 })
+      const dispatcher = dispatcherOf(store, { leaseMs: 900 })
       const ending = new AbortController()
       async function* stream() {
         yield tokens(3)
@@ -355,7 +367,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       }
       const { push, streamed } = await dispatcher.submit(request({ audience: { stream: stream() } }))
       await until(async () => (await dispatcher.get(push.id)).counts.planned === 3)
-      await delay(400)
+      await planRenewed(store, push)
       expect(await planWhole(store, push)).toBe(false)
       ending.abort()
       await streamed
@@ -393,8 +405,12 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       await until(async () => (await dispatcher.get(push.id)).counts.planned > 0)
       await dispatcher.pause(push.id)
       const { planned } = (await dispatcher.get(push.id)).counts
-      await delay(300)
+      // Once and again it has found that nothing may be stored.
+      await planRenewed(store, push)
+      const stillPulled = pulled
+      await planRenewed(store, push)
       expect((await dispatcher.get(push.id)).counts.planned).toBe(planned)
+      expect(pulled).toBe(stillPulled)
       expect(pulled).toBeLessThanOrEqual(planned / 10 + 3)
       await dispatcher.resume(push.id)
       await until(async () => (await dispatcher.get(push.id)).counts.planned > planned)
@@ -423,10 +439,11 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       const store = await openStore(await freshUrl())
       const dispatcher = dispatcherOf(store)
       const { push } = await dispatcher.submit(request({ sendAt: inFuture(), expiration: '1h' }))
+      const due = await dispatcher.submit(request())
       dispatcher.start()
-      await delay(50)
+      await until(async () => (await dispatcher.get(due.push.id)).state === 'completed')
       expect((await dispatcher.get(push.id)).state).toBe('scheduled')
-      await store.database.execute('UPDATE push SET send_at = ?', [Date.now() - 1])
+      await store.database.execute('UPDATE push SET send_at = ? WHERE number = ?', [Date.now() - 1, push.number])
       await until(async () => (await dispatcher.get(push.id)).state === 'completed')
     })
   })

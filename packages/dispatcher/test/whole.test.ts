@@ -144,7 +144,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     async function* stream() {
       yield numbers(120).map(token)
       // Goes on only when the first ones have arrived.
-      while (world.apple.journal.accepted < 100) await new Promise((resolve) => setTimeout(resolve, 10))
+      await world.apple.journal.waitFor(({ accepted }) => accepted >= 100)
       yield numbers(100, 100).map(token)
     }
     const { push, streamed } = await dispatcher.submit(request({ audience: { stream: stream() } }))

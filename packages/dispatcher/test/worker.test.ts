@@ -74,7 +74,9 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     const sender = world.sender()
     world.worker({
       senderFor: async () => {
-        await new Promise((resolve) => setTimeout(resolve, 20))
+        const [chunk] = await world.database.query<{ started_at: number }>('SELECT started_at FROM chunk')
+        // Later than the chunk was taken up, if only by a ms.
+        await expect.poll(() => Date.now(), { interval: 1 }).toBeGreaterThan(chunk?.started_at as number)
         await world.register([6])
         return sender
       },
