@@ -3,14 +3,14 @@ import type { DeviceStore } from '@lhspn/device-store'
 import { type Outcome, type Sender, SenderError } from '@lhspn/sender'
 
 import { Checkpoints, LeaseLost } from './checkpoints.ts'
+import { ChunkEvents } from './chunk-events.ts'
 import { ChunkOutcomes, type Removal } from './chunk-outcomes.ts'
 import type { ChunkQueue, Lease, Orders } from './chunk-queue/chunk-queue.ts'
-import type { DispatcherEvent } from './events.ts'
+import type { OnEvent } from './events.ts'
 import { keepLease } from './keep-lease.ts'
 import { hasRefused, isMismatched, judgeRefused, markRefused } from './marks.ts'
-import { notificationId } from './notification-id.ts'
 import { type MemberNotification, openMembers } from './open-members.ts'
-import { ACCEPTED, codeOf, isAboutContent, outcomeOfCode, UNSETTLED } from './outcome-code.ts'
+import { ACCEPTED, codeOf, isAboutContent, UNSETTLED } from './outcome-code.ts'
 import { pace } from './pace.ts'
 import type { PausedBecause } from './push-state.ts'
 import { completePush } from './statements/chunk-state.ts'
@@ -34,7 +34,7 @@ export interface DeliverChunkOptions {
   readonly abandon: AbortSignal
   /** The sender has all of it, and what is left is to settle. */
   readonly onFed: () => void
-  readonly onEvent: (event: DispatcherEvent) => void
+  readonly onEvent: OnEvent
 }
 
 /** How a chunk left: `fault` is what the sender as a whole failed with. */
@@ -56,8 +56,6 @@ const TOO_MANY_REQUESTS = 429
 const JUDGED_LATER_MS = 1000
 /** Until the sender of an app and environment is another one. */
 const REPLACED_MS = 1000
-/** Warnings for one chunk. */
-const MOST_TOLD = 100
 
 /** Takes one leased chunk as far as it goes: sends what is not settled, writes down what became of it, closes or gives back. */
 export async function deliverChunk(
@@ -73,6 +71,7 @@ class Delivery {
   readonly #lease: Lease
   readonly #outcomes: ChunkOutcomes
   readonly #checkpoints: Checkpoints
+  readonly #events: ChunkEvents
   readonly #began = performance.now()
   /** Ends the sending, whatever the cause. */
   readonly #abort = new AbortController()
@@ -87,16 +86,16 @@ class Delivery {
   #retryAt = 0
   /** Unconfirmed of a push that sends such again: settled only if the call did not end before its time. */
   #unconfirmed: { readonly index: number; readonly reason: string | undefined }[] = []
-  #told = 0
   #progress = false
 
   constructor(options: DeliverChunkOptions, holdFor: (fault: SenderError) => number) {
-    const { database, store, queue, lease, abandon } = options
+    const { database, store, queue, lease, abandon, onEvent } = options
     this.#options = options
     this.#holdFor = holdFor
     this.#lease = lease
     this.#until = lease.until
     this.#outcomes = new ChunkOutcomes(lease.outcomes)
+    this.#events = new ChunkEvents(lease.push, onEvent)
     this.#checkpoints = new Checkpoints({
       database,
       store,
@@ -106,8 +105,8 @@ class Delivery {
       signal: abandon,
       onOrders: (orders) => this.#obey(orders),
       onEnd: (error) => this.#end(error),
-      onError: (error) => this.#failed('checkpoint', error),
-      onRemoved: (tokens) => this.#tell({ kind: 'removed', tokens }),
+      onError: (error) => this.#events.failed('checkpoint', error),
+      onRemoved: (tokens) => this.#events.tell({ kind: 'removed', tokens }),
     })
   }
 
@@ -130,7 +129,7 @@ class Delivery {
         this.#obey(renewal)
       },
       onLost: () => this.#end(new LeaseLost()),
-      onError: (error) => this.#failed('renewal', error),
+      onError: (error) => this.#events.failed('renewal', error),
     })
     let end: Delivered['end'] = 'lost'
     try {
@@ -139,7 +138,7 @@ class Delivery {
       end = await this.#finish()
     } catch (error) {
       this.#end(error)
-      if (!(this.#ended?.error instanceof LeaseLost)) this.#failed('delivery', this.#ended?.error)
+      if (!(this.#ended?.error instanceof LeaseLost)) this.#events.failed('delivery', this.#ended?.error)
     } finally {
       this.#checkpoints.stop()
       finish()
@@ -147,10 +146,10 @@ class Delivery {
       abandon.removeEventListener('abort', finish)
       for (const signal of [stop, abandon]) signal.removeEventListener('abort', abort)
     }
-    if (this.#told > MOST_TOLD) this.#tell({ kind: 'more-not-accepted', count: this.#told - MOST_TOLD })
+    this.#events.end()
     const { seq, size } = this.#lease
     const ms = performance.now() - this.#began
-    this.#tell({ kind: 'chunk', end, seq, size, settled: this.#outcomes.settled, ms })
+    this.#events.tell({ kind: 'chunk', end, seq, size, settled: this.#outcomes.settled, ms })
     return { end, fault: this.#fault, progress: this.#progress }
   }
 
@@ -183,8 +182,8 @@ class Delivery {
       lease,
       outcomes: this.#outcomes,
       signal: abandon,
-      onUnwritten: (code, token) => this.#tellUnwritten(code, token),
-      onError: (error) => this.#failed('registry', error),
+      onUnwritten: (code, token) => this.#events.unwritten(code, token),
+      onError: (error) => this.#events.failed('registry', error),
     })
     const { slot, rate } = lease
     if (slot === undefined || rate === null) return atEnd(opened, this.#options.onFed)
@@ -214,7 +213,7 @@ class Delivery {
     } else if (kind === 'unconfirmed' && this.#lease.push.onUnconfirmed === 'resend') {
       this.#unconfirmed.push({ index, reason })
       return
-    } else this.#tellNotAccepted(outcome)
+    } else this.#events.notAccepted(outcome)
     this.#progress = true
     this.#outcomes.settle(index, codeOf(reason === undefined ? { kind } : { kind, reason }), this.#removalOf(outcome))
   }
@@ -314,7 +313,7 @@ class Delivery {
       () => database.transaction((transaction) => completePush(transaction, number)),
       this.#withRetries('completion'),
     )
-    if (completed) this.#tell({ kind: 'completed' })
+    if (completed) this.#events.tell({ kind: 'completed' })
   }
 
   /** Pauses the push, and ends the sending. What was settled stays so. */
@@ -329,7 +328,7 @@ class Delivery {
 
   async #tellPaused(pausing: Promise<boolean>, because: PausedBecause, error: unknown): Promise<void> {
     try {
-      if (await pausing) this.#tell({ kind: 'paused', because, error })
+      if (await pausing) this.#events.tell({ kind: 'paused', because, error })
     } catch (failure) {
       this.#end(failure)
     }
@@ -349,40 +348,9 @@ class Delivery {
 
   #withRetries(what: string) {
     const { database, store, abandon } = this.#options
-    return { database, store, signal: abandon, onError: (error: unknown) => this.#failed(what, error) }
-  }
-
-  #tellNotAccepted({ notification, kind, reason }: Outcome<MemberNotification>): void {
-    if (++this.#told > MOST_TOLD) return
-    const { id, token } = notification
-    this.#tell({ kind: 'not-accepted', id, token, outcome: kind, reason })
-  }
-
-  #tellUnwritten(code: number, token: string | undefined): void {
-    const { push } = this.#lease
-    const facts = outcomeOfCode(code)
-    if (++this.#told > MOST_TOLD || facts === undefined) return
-    const id = token === undefined ? undefined : notificationId(push, token)
-    this.#tell({ kind: 'not-accepted', id, token, outcome: facts.kind, reason: facts.reason })
-  }
-
-  #failed(what: string, error: unknown): void {
-    this.#options.onEvent({ kind: 'error', what, error })
-  }
-
-  #tell(event: OfThisPush): void {
-    const { id, app, environment } = this.#lease.push
-    this.#options.onEvent({ push: id, app, environment, ...event })
+    return { database, store, signal: abandon, onError: (error: unknown) => this.#events.failed(what, error) }
   }
 }
-
-type OfThisPush = {
-  [K in DispatcherEvent['kind']]: Extract<DispatcherEvent, { kind: K }> extends infer E
-    ? E extends { readonly push: string }
-      ? Omit<E, 'push' | 'app' | 'environment'>
-      : never
-    : never
-}[DispatcherEvent['kind']]
 
 /** Faults that no other attempt mends: somebody must change something. */
 function isConfiguration({ code }: SenderError): boolean {
