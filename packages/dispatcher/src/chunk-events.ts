@@ -1,10 +1,8 @@
-import type { Outcome } from '@lhspn/sender'
-
 import type { ActivePush } from './active-push.ts'
 import type { DispatcherEvent, OnEvent } from './events.ts'
 import { notificationId } from './notification-id.ts'
 import type { MemberNotification } from './open-members.ts'
-import { outcomeOfCode } from './outcome-code.ts'
+import { outcomeOfCode, type SettledKind } from './outcome-code.ts'
 
 /** Members told of one by one: those that were not accepted. */
 const MOST_TOLD = 100
@@ -30,10 +28,9 @@ export class ChunkEvents {
     this.#onEvent({ kind: 'error', what, error })
   }
 
-  notAccepted({ notification, kind, reason }: Outcome<MemberNotification>): void {
+  notAccepted({ id, token }: MemberNotification, outcome: SettledKind, reason: string | undefined): void {
     if (++this.#notAccepted > MOST_TOLD) return
-    const { id, token } = notification
-    this.tell({ kind: 'not-accepted', id, token, outcome: kind, reason })
+    this.tell({ kind: 'not-accepted', id, token, outcome, reason })
   }
 
   /** A member to whom nothing was sent; its token is known unless it is gone. */

@@ -10,7 +10,7 @@ import type { OnEvent } from './events.ts'
 import { keepLease } from './keep-lease.ts'
 import { hasRefused, isMismatched, judgeRefused, markRefused } from './marks.ts'
 import { type MemberNotification, openMembers } from './open-members.ts'
-import { ACCEPTED, codeOf, isAboutContent, UNSETTLED } from './outcome-code.ts'
+import { ACCEPTED, codeOf, isAboutContent, type SettledKind, UNSETTLED } from './outcome-code.ts'
 import { pace } from './pace.ts'
 import type { PausedBecause } from './push-state.ts'
 import { completePush } from './statements/chunk-state.ts'
@@ -82,10 +82,10 @@ class Delivery {
   #fault: SenderError | undefined
   #failure: unknown
   /** Given back with TooManyRequests; and when Apple wants what was given back again. */
-  #tooMany: { readonly index: number }[] = []
+  #tooMany: Outcome<MemberNotification>[] = []
   #retryAt = 0
   /** Unconfirmed of a push that sends such again: settled only if the call did not end before its time. */
-  #unconfirmed: { readonly index: number; readonly reason: string | undefined }[] = []
+  #unconfirmed: Outcome<MemberNotification>[] = []
   #progress = false
 
   constructor(options: DeliverChunkOptions, holdFor: (fault: SenderError) => number) {
@@ -198,10 +198,9 @@ class Delivery {
   }
 
   #take(outcome: Outcome<MemberNotification>): void {
-    const { kind, reason, notification, status } = outcome
-    const { index } = notification
+    const { kind, reason, status } = outcome
     if (kind === 'unsent') {
-      if (status === TOO_MANY_REQUESTS) this.#tooMany.push({ index })
+      if (status === TOO_MANY_REQUESTS) this.#tooMany.push(outcome)
       this.#retryAt = Math.max(this.#retryAt, outcome.retryAt ?? 0)
       return
     }
@@ -211,11 +210,18 @@ class Delivery {
       this.#pause('content', reason)
       return
     } else if (kind === 'unconfirmed' && this.#lease.push.onUnconfirmed === 'resend') {
-      this.#unconfirmed.push({ index, reason })
+      this.#unconfirmed.push(outcome)
       return
-    } else this.#events.notAccepted(outcome)
+    }
     this.#progress = true
-    this.#outcomes.settle(index, codeOf(reason === undefined ? { kind } : { kind, reason }), this.#removalOf(outcome))
+    this.#settle(outcome, kind, reason)
+  }
+
+  #settle(outcome: Outcome<MemberNotification>, kind: SettledKind, reason: string | undefined): void {
+    const { notification } = outcome
+    if (kind !== 'accepted') this.#events.notAccepted(notification, kind, reason)
+    const code = codeOf(reason === undefined ? { kind } : { kind, reason })
+    this.#outcomes.settle(notification.index, code, this.#removalOf(outcome))
   }
 
   #removalOf({ kind, notification, since }: Outcome): Removal | undefined {
@@ -258,8 +264,7 @@ class Delivery {
   #settleUnconfirmed(): void {
     const cut = this.#abort.signal.aborted || this.#fault !== undefined || performance.now() >= this.#deadline
     if (cut) return
-    for (const { index, reason } of this.#unconfirmed)
-      this.#outcomes.settle(index, codeOf({ kind: 'unconfirmed', ...(reason !== undefined && { reason }) }))
+    for (const outcome of this.#unconfirmed) this.#settle(outcome, 'unconfirmed', outcome.reason)
   }
 
   /** Counts the times that only TooManyRequests came back; the last time, that is what became of them. */
@@ -268,8 +273,7 @@ class Delivery {
     if (left === 0 || this.#tooMany.length < left) return 0
     const waits = this.#lease.waits + 1
     if (waits < MOST_WAITS) return waits
-    for (const { index } of this.#tooMany)
-      this.#outcomes.settle(index, codeOf({ kind: 'rejected', reason: 'TooManyRequests' }))
+    for (const outcome of this.#tooMany) this.#settle(outcome, 'rejected', 'TooManyRequests')
     return 0
   }
 

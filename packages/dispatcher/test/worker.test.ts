@@ -303,6 +303,23 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     expect(await world.reasons(push)).toEqual({ TooManyRequests: 2 })
     // The first time others were settled too.
     expect(written).toBe(3 + 2 * 5)
+    expect(world.of('not-accepted').map(({ outcome, reason }) => [outcome, reason])).toEqual([
+      ['rejected', 'TooManyRequests'],
+      ['rejected', 'TooManyRequests'],
+    ])
+  })
+
+  test('what stays unconfirmed though it was sent again settles so, and is told', async () => {
+    const world = await Delivery.open(await freshUrl())
+    await world.register(numbers(3))
+    const push = await world.push({ devices: [numbers(3)], onUnconfirmed: 'resend' })
+    world.worker({
+      senderFor: () =>
+        answering((index) => (index === 1 ? { kind: 'unconfirmed', reason: 'NoAnswer' } : { kind: 'accepted' })),
+    })
+    await world.until(push, 'completed')
+    expect(await world.sums(push)).toMatchObject({ accepted: 2, unconfirmed: 1 })
+    expect(world.of('not-accepted')).toMatchObject([{ token: token(1), outcome: 'unconfirmed', reason: 'NoAnswer' }])
   })
 
   test('a push that sends the unconfirmed again leaves those of a call that was cut', async () => {
