@@ -1,12 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises'
-
 import { parseDeviceToken } from '@lhspn/apns-protocol'
 
 import { encodeTokens } from './chunk-members.ts'
 import { PlannedChunks, type PlanOptions } from './planned-chunks.ts'
 import { endPlan, type Planning, readPlan, renewPlan } from './statements/plan.ts'
 import { TokenSet } from './token-set.ts'
-import { untilDone } from './until-done.ts'
+import { pauseFor, untilDone } from './until-done.ts'
 
 /** Duplicates are found among so many tokens; beyond, the memory for it would have no bound. */
 const REMEMBERED_TOKENS = 1_000_000
@@ -41,7 +39,7 @@ export async function planStream(
     const part = tokens.slice(0, count)
     while (!(await persist(() => chunks.append(part, encodeTokens)))) {
       if (signal.aborted || !(await persist(() => chunks.look())) || !(await renew())) return false
-      await delay(PAUSED_MS, undefined, { signal }).catch(() => undefined)
+      await pauseFor(PAUSED_MS, signal)
     }
     tokens = tokens.slice(count)
     return true

@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
-
 import type { DeviceStore } from '@lhspn/device-store'
 
 import type { Offer } from './chunk-queue/chunk-queue.ts'
@@ -12,6 +10,7 @@ import { completePush } from './statements/chunk-state.ts'
 import { readUnplanned } from './statements/plan.ts'
 import { readAddress } from './statements/pushes.ts'
 import { queueDue, readCompletable, readRunning, type Running, startQueued } from './statements/schedule.ts'
+import { pauseFor } from './until-done.ts'
 
 export interface ScheduleOptions extends PlanOptions {
   readonly store: DeviceStore
@@ -74,7 +73,7 @@ export class Schedule {
     while (!signal.aborted) {
       const pause = (this.#pause = new AbortController())
       await this.#attempt('schedule', () => this.#step())
-      await delay(POLL_MS, undefined, { signal: AbortSignal.any([signal, pause.signal]) }).catch(() => undefined)
+      await pauseFor(POLL_MS, pause.signal)
     }
   }
 
