@@ -1,16 +1,10 @@
-import { randomBytes } from 'node:crypto'
-
 import type { DeviceStore } from '@lhspn/device-store'
 
 import { encodeIds } from './chunk-members.ts'
+import { newOwner } from './owner.ts'
 import { PlannedChunks, type PlanOptions } from './planned-chunks.ts'
 import { environmentOf, searchOf } from './push-row.ts'
 import { endPlan, leasePlan, type Planning, type PlanRow, releasePlan, renewPlan } from './statements/plan.ts'
-
-/** Whoever plans: 63 random bits for each lease. */
-export function newOwner(): bigint {
-  return randomBytes(8).readBigUInt64BE() >> 1n
-}
 
 /**
  * Makes chunks of a push's audience, up to the id that was the newest when planning began, until it is complete, or the

@@ -6,7 +6,7 @@ import { ulid } from 'ulid'
 
 import { encodeTokens } from './chunk-members.ts'
 import { DispatcherError } from './errors.ts'
-import { newOwner } from './plan.ts'
+import { newOwner } from './owner.ts'
 import { chunkSizeOf, chunksOf } from './planned-chunks.ts'
 import { rowOf } from './push-row.ts'
 import type { PushRequest } from './push.ts'

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
-
 import type { Database, DatabaseError, Session, Transaction } from '@lhspn/database'
 
 import { type ActivePush, readActivePush } from '../active-push.ts'
+import { newOwner } from '../owner.ts'
 import { environmentOf } from '../push-row.ts'
 import type { Environment } from '../push.ts'
 import { CHUNK, RUNNING } from '../statements/chunk-state.ts'
@@ -222,7 +221,7 @@ export class ChunkLeases {
     const claimed = performance.now()
     const slot =
       rate === null ? undefined : slotOf(turn, chunk.size - chunk.settled, rate, { asked, answered: claimed })
-    const owner = randomOwner()
+    const owner = newOwner()
     const row = await this.#claim(turn, id, chunk.settled, owner, slot?.endsAt ?? turn.next_at)
     if (row === undefined) return undefined
     return {
@@ -319,8 +318,4 @@ function slotOf(
   const startsAt = Math.max(turn.now, turn.next_at)
   const endsAt = startsAt + Math.ceil((notifications / rate) * 1000)
   return { start: answered + (startsAt - turn.now), end: asked + (endsAt - turn.now), endsAt }
-}
-
-function randomOwner(): bigint {
-  return randomBytes(8).readBigUInt64BE() >> 1n
 }

@@ -6,7 +6,7 @@ import { PUSH_STATES, type PushState } from '../push-state.ts'
 /** A chunk that is to be stored. */
 export interface NewChunk {
   readonly size: number
-  /** As members.ts writes them. */
+  /** As chunk-members.ts writes them. */
   readonly members: Uint8Array
 }
 
