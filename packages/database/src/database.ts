@@ -33,8 +33,6 @@ export interface Database extends Session {
   migrate(owner: string, migrations: readonly Migration[], options?: MigrateOptions): Promise<MigrationStatus>
   /** What `migrate` would find, and which it would run. Never throws over versions. */
   migrationStatus(owner: string, migrations: readonly Migration[]): Promise<MigrationStatus>
-  /** The database's clock, in ms since 1970. */
-  now(): Promise<number>
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -55,6 +53,11 @@ abstract class StatementSession implements Session {
 
   async query<R = Row>(sql: string, parameters: readonly Parameter[] = []): Promise<readonly R[]> {
     return (await this.execute(sql, parameters)).rows as readonly R[]
+  }
+
+  async now(): Promise<number> {
+    const [row] = await this.query<{ now: number }>(`SELECT ${this.dialect.now} AS now`)
+    return (row as { now: number }).now
   }
 
   kysely<Tables>(): Kysely<Tables> {
@@ -95,10 +98,6 @@ export class EngineDatabase extends StatementSession implements Database {
 
   migrationStatus(owner: string, migrations: readonly Migration[]): Promise<MigrationStatus> {
     return migrationStatus(this.#engine, this.dialect, owner, migrations)
-  }
-
-  now(): Promise<number> {
-    return this.#engine.now()
   }
 
   close(): Promise<void> {

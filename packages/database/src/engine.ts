@@ -14,6 +14,5 @@ export interface Engine extends Statements {
   transaction<T>(work: (statements: Statements) => Promise<T>, deadline: number): Promise<T>
   /** Holds a lock that no other process gets meanwhile; for migrations. */
   exclusive<T>(work: (statements: Statements) => Promise<T>): Promise<T>
-  now(): Promise<number>
   close(): Promise<void>
 }

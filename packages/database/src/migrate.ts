@@ -51,7 +51,6 @@ export async function migrate(
   const status = refuseNewer(await migrationStatus(engine, engine.dialect, owner, migrations))
   if (status.pending.length === 0) return status
   if (check) throw databaseError('schema-too-old', `The tables of ${owner} lack ${status.pending.join(', ')}`)
-  const now = await engine.now()
   return engine.exclusive(async (session) => {
     await session.execute(CREATE[engine.dialect.name], [])
     // Read again: another process may have been first.
@@ -59,12 +58,10 @@ export async function migrate(
     for (const [index, migration] of migrations.entries()) {
       if (index < version) continue
       for (const sql of migration[engine.dialect.name]) await session.execute(sql, [])
-      await session.execute(`INSERT INTO ${TABLE} (owner, version, name, applied_at) VALUES (?, ?, ?, ?)`, [
-        owner,
-        index + 1,
-        migration.name,
-        now,
-      ])
+      await session.execute(
+        `INSERT INTO ${TABLE} (owner, version, name, applied_at) VALUES (?, ?, ?, ${engine.dialect.now})`,
+        [owner, index + 1, migration.name],
+      )
     }
     return { ...rest, version: migrations.length, applied: rest.pending, pending: [] }
   })

@@ -121,11 +121,6 @@ export class MysqlEngine implements Engine {
     }
   }
 
-  async now(): Promise<number> {
-    const { rows } = await this.execute('SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED) AS now', [])
-    return rows[0]?.['now'] as number
-  }
-
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

@@ -26,6 +26,8 @@ export interface Session {
   executeMany(sql: string, rows: readonly (readonly Parameter[])[]): Promise<void>
   /** Rows of a SELECT. `R` is trusted: it says what the statement selects. */
   query<R = Row>(sql: string, parameters?: readonly Parameter[]): Promise<readonly R[]>
+  /** The database's clock, in ms since 1970. */
+  now(): Promise<number>
   /** The same place for queries that are built, for everyday use; `Tables` is trusted. */
   kysely<Tables>(): Kysely<Tables>
 }

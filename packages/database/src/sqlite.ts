@@ -91,10 +91,6 @@ export class SqliteEngine implements Engine {
     return this.transaction(work, performance.now() + this.#busyMs)
   }
 
-  async now(): Promise<number> {
-    return Date.now()
-  }
-
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

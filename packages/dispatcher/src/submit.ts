@@ -122,7 +122,7 @@ function keep(
   const { audience, rate } = request
   const chunks = 'tokens' in audience ? chunksOf(audience.tokens, chunkSizeOf(rate, chunkSize), encodeTokens) : []
   return database.transaction(async (transaction) => {
-    const now = await readNow(transaction)
+    const now = await transaction.now()
     const number = await insertPush(transaction, rowOf(request, { id, now, planning: !('tokens' in audience) }))
     if (keyed !== undefined) await keepMade(transaction, keyed, number)
     await insertChunks(transaction, number, 0, chunks)
@@ -165,9 +165,4 @@ function canonical(value: unknown): string {
       ? Object.fromEntries(Object.entries(inside).toSorted(([one], [other]) => (one < other ? -1 : 1)))
       : inside,
   )
-}
-
-async function readNow(transaction: Parameters<typeof insertPush>[0]): Promise<number> {
-  const [row] = await transaction.query<{ now: number }>(`SELECT ${transaction.dialect.now} AS now`)
-  return (row as { now: number }).now
 }
