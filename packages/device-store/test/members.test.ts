@@ -19,7 +19,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     await store.delete(APP, token(9))
     const first = await idOf(store, 0)
     const all = Array.from({ length: 2501 }, (_, n) => first + n)
-    for (const ids of [all, all.filter((_, n) => n % 7 === 0)]) {
+    for (const ids of [1, 2, 7].map((every) => all.filter((_, n) => n % every === 0))) {
       const members = await store.members(APP, ids)
       const due = ids.map((id) => id - first).filter((n) => n !== 9 && n < 2500)
       expect([...members.values()].map(({ token: each }) => each)).toEqual(due.map(token))

@@ -1,8 +1,8 @@
-import { parts, placeholders, type Session } from '@lhspn/database'
+import { type Parameter, parts, placeholders, type Session } from '@lhspn/database'
 
 import { tokenBytes, tokenText } from './rows.ts'
 
-const IDS_A_STATEMENT = 1000
+export const IDS_A_STATEMENT = 1000
 /** Ids this dense are read by their range. */
 const DENSE = 3
 
@@ -35,8 +35,9 @@ export interface Known {
 /** What is known of these ids: of devices, and of removed ones as long as their tombstone is kept. */
 export async function readKnown(session: Session, ids: readonly number[]): Promise<ReadonlyMap<number, Known>> {
   const known = new Map<number, Known>()
+  const select = `SELECT id, token FROM device ${session.dialect.forceIndex('PRIMARY')} WHERE`
   for (const part of parts(ids, IDS_A_STATEMENT)) {
-    for (const { id, token } of await readTokens(session, part))
+    for (const { id, token } of await readByIds<{ id: number; token: Uint8Array }>(session, select, [], part))
       known.set(id, { token: tokenText(token), removed: null })
     const gone = part.filter((id) => !known.has(id))
     if (gone.length === 0) continue
@@ -50,15 +51,19 @@ export async function readKnown(session: Session, ids: readonly number[]): Promi
   return known
 }
 
-async function readTokens(
+/** Rows of these devices, of which those that are gone are missing. `select` ends where the condition on `id` begins. */
+export async function readByIds<R extends { readonly id: number }>(
   session: Session,
+  select: string,
+  parameters: readonly Parameter[],
   ids: readonly number[],
-): Promise<readonly { readonly id: number; readonly token: Uint8Array }[]> {
-  const select = `SELECT id, token FROM device ${session.dialect.forceIndex('PRIMARY')} WHERE id`
+): Promise<readonly R[]> {
   const [first, last] = [Math.min(...ids), Math.max(...ids)]
-  if (last - first >= ids.length * DENSE) return session.query(`${select} IN (${placeholders(ids.length)})`, ids)
+  if (last - first >= ids.length * DENSE)
+    return session.query(`${select} id IN (${placeholders(ids.length)})`, [...parameters, ...ids])
+  const rows = await session.query<R>(`${select} id BETWEEN ? AND ?`, [...parameters, first, last])
+  if (last - first < ids.length) return rows
   const wanted = new Set(ids)
-  const rows = await session.query<{ id: number; token: Uint8Array }>(`${select} BETWEEN ? AND ?`, [first, last])
   return rows.filter(({ id }) => wanted.has(id))
 }
 

@@ -2,6 +2,7 @@ import { MAX_BADGE } from '@lhspn/apns-protocol'
 import { parts, placeholders, type Session, type Transaction } from '@lhspn/database'
 
 import type { Environment } from '../device.ts'
+import { IDS_A_STATEMENT, readByIds } from './ids.ts'
 import { environmentNumber, REFUSED, tokenText } from './rows.ts'
 
 /** What sending needs to know of a device. */
@@ -21,9 +22,6 @@ interface MemberRow {
 }
 
 const COLUMNS = 'id, environment, token, badge, withheld'
-const IDS_A_STATEMENT = 1000
-/** Ids this dense are read by their range. */
-const DENSE = 3
 
 /** The devices of these ascending ids, by id. */
 export async function readMembers(
@@ -33,16 +31,10 @@ export async function readMembers(
 ): Promise<ReadonlyMap<number, Member>> {
   const members = new Map<number, Member>()
   // The plus keeps SQLite from an index on this column, where it would read all devices of the app.
-  const select = `SELECT ${COLUMNS} FROM device ${session.dialect.forceIndex('PRIMARY')} WHERE +app_id = ?`
-  for (const part of parts(ids, IDS_A_STATEMENT)) {
-    const first = part[0] as number
-    const last = part.at(-1) as number
-    const dense = last - first < part.length * DENSE
-    const rows = dense
-      ? await session.query<MemberRow>(`${select} AND id BETWEEN ? AND ?`, [appId, first, last])
-      : await session.query<MemberRow>(`${select} AND id IN (${placeholders(part.length)})`, [appId, ...part])
-    for (const row of rows) members.set(row.id, toMember(row, row.badge))
-  }
+  const select = `SELECT ${COLUMNS} FROM device ${session.dialect.forceIndex('PRIMARY')} WHERE +app_id = ? AND`
+  for (const part of parts(ids, IDS_A_STATEMENT))
+    for (const row of await readByIds<MemberRow>(session, select, [appId], part))
+      members.set(row.id, toMember(row, row.badge))
   return members
 }
 
