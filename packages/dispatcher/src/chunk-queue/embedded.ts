@@ -32,18 +32,19 @@ export class EmbeddedQueue implements ChunkQueue {
 
   async lease(wish: LeaseWish, signal: AbortSignal): Promise<Lease | undefined> {
     const ended = (): boolean => signal.aborted || this.#closing.signal.aborted
-    // What is offered while the database answers must not be missed.
-    const pause = this.#pause(signal)
-    try {
-      if (ended()) return undefined
-      const found = await this.#leases.leaseAny(wish)
-      if (found !== undefined || ended()) return found
-      await this.#reclaim()
-      await pause.over
-      return ended() ? undefined : await this.#leases.leaseAny(wish)
-    } finally {
-      pause.end()
+    while (!ended()) {
+      // What is offered while the database answers must not be missed.
+      const pause = this.#pause(signal)
+      try {
+        const found = await this.#leases.leaseAny(wish)
+        if (found !== undefined || ended()) return found
+        await this.#reclaim()
+        await pause.over
+      } finally {
+        pause.end()
+      }
     }
+    return undefined
   }
 
   renew(lease: Lease): Promise<Renewal | undefined> {
