@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter, getEventListeners } from 'node:events'
 
 import type { Logger } from '@lhspn/service'
 import type { Context } from 'hono'
@@ -81,6 +81,14 @@ test('canceling stops the source', async () => {
   await read()
   await reader.cancel()
   expect([signal?.aborted, vi.getTimerCount()]).toEqual([true, 0])
+})
+
+test('however often events were read, nothing of it stays with the server', async () => {
+  const { read, ending, outgoing } = await answered(oneAndWait)
+  await read()
+  expect(getEventListeners(ending.signal, 'abort')).toHaveLength(1)
+  outgoing.emit('close')
+  expect(getEventListeners(ending.signal, 'abort')).toHaveLength(0)
 })
 
 test('what fails is cut off, and told', async () => {

@@ -20,12 +20,25 @@ export async function answerEvents(
 ): Promise<Response> {
   const { outgoing } = c.env
   const left = new AbortController()
-  const source = open(AbortSignal.any([left.signal, c.get('ending')]))
-  let next: IteratorResult<unknown> | undefined = await source.next()
+  const stop = new AbortController()
+  const end = (): void => stop.abort()
+  const ending = c.get('ending')
+  // Not AbortSignal.any: in Node 20 a signal as long-lived as this one never forgets what was made of it.
+  ending.addEventListener('abort', end, { signal: left.signal })
+  if (ending.aborted) end()
   let heartbeat: NodeJS.Timeout | undefined
   const leave = (): void => {
     clearInterval(heartbeat)
     left.abort()
+    end()
+  }
+  const source = open(stop.signal)
+  let next: IteratorResult<unknown> | undefined
+  try {
+    next = await source.next()
+  } catch (error) {
+    leave()
+    throw error
   }
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
