@@ -52,3 +52,15 @@ export function tokenOf(index: number): string {
   TOKEN.writeUInt32BE(index, TOKEN.length - 4)
   return TOKEN.toString('hex')
 }
+
+/** Different notifications by index, in random order; the same for the same seed. */
+export function randomIndexes(count: number, notifications: number, seed: number): number[] {
+  if (!(Number.isInteger(notifications) && notifications >= 1000)) throw new Error('--notifications: 1,000 or more')
+  const indexes = new Set<number>()
+  for (let state = seed >>> 0; indexes.size < count;) {
+    // a linear congruential generator, whose high bits are random enough here
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    indexes.add(Math.floor((state / 0x1_0000_0000) * notifications))
+  }
+  return [...indexes]
+}

@@ -1,4 +1,4 @@
-import type { OutcomeKind, Reason, SigningKey } from '@lhspn/sender'
+import type { SigningKey } from '@lhspn/sender'
 
 /** What the server of `million-provider.ts` does to which notifications, by index, ascending. */
 export interface Troubles {
@@ -37,18 +37,4 @@ export interface SendingQuestion {
   readonly ca: string
   readonly signingKey: SigningKey
   readonly notifications: number
-}
-
-export interface SendingFacts {
-  readonly accepted: number
-  /** Every outcome but `accepted`. */
-  readonly notAccepted: readonly { readonly index: number; readonly kind: OutcomeKind; readonly reason?: Reason }[]
-  /** Indexes with no outcome, or with more than one. */
-  readonly notOnce: readonly number[]
-  readonly seconds: number
-  /** Of the process during the sending, user and system. */
-  readonly cpuSeconds: number
-  /** Bytes: before the first notification, and at the highest. */
-  readonly rssBefore: number
-  readonly rssPeak: number
 }

@@ -1,50 +1,17 @@
 // The sender of million-provider.ts, in a process of its own: its memory is the sender's, the stream's and Node's alone.
-import { type Notification, type Outcome, Sender } from '@lhspn/sender'
+import { Sender } from '@lhspn/sender'
 
 import { serveQuestions } from './child.ts'
-import { peakRss } from './memory.ts'
-import { tokenOf } from './million-job.ts'
-import type { SendingFacts, SendingQuestion } from './million-provider-job.ts'
+import type { SendingQuestion } from './million-provider-job.ts'
+import { numberedBatches, streamThrough } from './million-stream.ts'
 import { TOPIC } from './provider-workload.ts'
 
-interface Numbered extends Notification {
-  readonly index: number
-}
-
-const BATCH = 1000
-const content = { payload: { aps: { alert: 'A million of these', sound: 'default' } } }
-
-serveQuestions(async ({ port, ca, signingKey, notifications }: SendingQuestion): Promise<SendingFacts> => {
-  const outcomesOf = new Uint8Array(notifications)
-  const notAccepted: SendingFacts['notAccepted'][number][] = []
-  let accepted = 0
-  // A function of its own: it is optimized, while a loop in this one would make an object at each step.
-  const tally = (outcomes: readonly Outcome<Numbered>[]): void => {
-    for (const { notification, kind, reason } of outcomes) {
-      outcomesOf[notification.index]!++
-      if (kind === 'accepted') accepted++
-      else notAccepted.push({ index: notification.index, kind, ...(reason !== undefined && { reason }) })
-    }
-  }
-  const rssBefore = process.memoryUsage.rss()
-  const [cpuBefore, startedAt] = [process.cpuUsage(), performance.now()]
-  const sender = new Sender({ app: TOPIC, provider: `127.0.0.1:${port}`, ca, credentials: signingKey })
-  for await (const outcomes of sender.send(batches(notifications))) tally(outcomes)
-  const seconds = (performance.now() - startedAt) / 1000
-  await sender.close()
-  const { user, system } = process.cpuUsage(cpuBefore)
-  const notOnce: number[] = []
-  for (let index = 0; index < notifications; index++) if (outcomesOf[index] !== 1) notOnce.push(index)
-  return { notAccepted, accepted, notOnce, seconds, cpuSeconds: (user + system) / 1e6, rssBefore, rssPeak: peakRss() }
+serveQuestions(({ port, ca, signingKey: credentials, notifications }: SendingQuestion) => {
+  const open = () => new Sender({ app: TOPIC, provider: `127.0.0.1:${port}`, ca, credentials })
+  return streamThrough(open, generated(notifications), notifications)
 })
 
-async function* batches(notifications: number): AsyncGenerator<Numbered[]> {
-  for (let start = 0; start < notifications; start += BATCH) {
-    const size = Math.min(BATCH, notifications - start)
-    yield Array.from({ length: size }, (_, at) => numbered(start + at))
-  }
-}
-
-function numbered(index: number): Numbered {
-  return { token: tokenOf(index), content, badge: index & 15, index }
+/** As from a database: an async generator. */
+async function* generated(notifications: number) {
+  yield* numberedBatches(notifications)
 }

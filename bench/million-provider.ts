@@ -8,7 +8,8 @@ import { parseArgs } from 'node:util'
 import { createCertificates } from '@lhspn/apns-simulator'
 
 import { Child } from './child.ts'
-import type { SendingFacts, SendingQuestion, ServerFacts, ServerQuestion, Troubles } from './million-provider-job.ts'
+import { randomIndexes, type SenderFacts } from './million-job.ts'
+import type { SendingQuestion, ServerFacts, ServerQuestion, Troubles } from './million-provider-job.ts'
 import { createSigningKey } from './signing-key.ts'
 
 const [DEAD, REFUSED, LAST] = [100, 100, 3]
@@ -28,7 +29,7 @@ const troubles = planTroubles(Number(values.seed))
 const program = values['from-sources'] ? 'million-provider-sender.ts' : 'dist/million-provider-sender.js'
 
 const server = new Child<ServerQuestion, ServerFacts>('million-provider-server.ts')
-const sender = new Child<SendingQuestion, SendingFacts>(program)
+const sender = new Child<SendingQuestion, SenderFacts>(program)
 const { ca, server: certificate } = await createCertificates()
 const { port } = await server.ask({ kind: 'start', notifications, troubles, certificate })
 const sent = await sender.ask({ port, ca, signingKey: createSigningKey(), notifications })
@@ -49,17 +50,11 @@ if (wrong.length > 20) console.log(`WRONG      ${count(wrong.length)} faults in 
 if (wrong.length === 0) console.log('right      every outcome is what the server did, and it took none twice')
 process.exitCode = wrong.length === 0 ? 0 : 1
 
-/** Different places, the same for the same seed. */
+/** At random places. */
 function planTroubles(seed: number): Troubles {
-  if (!(Number.isInteger(notifications) && notifications >= 1000)) throw new Error('--notifications: 1,000 or more')
-  const places = new Set<number>()
-  for (let state = seed >>> 0; places.size < DEAD + REFUSED + LAST;) {
-    // a linear congruential generator, whose high bits are random enough here
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    places.add(Math.floor((state / 0x1_0000_0000) * notifications))
-  }
-  const take = (start: number, length: number) => [...places].slice(start, start + length).toSorted((a, b) => a - b)
-  return { dead: take(0, DEAD), refused: take(DEAD, REFUSED), last: take(DEAD + REFUSED, LAST) }
+  const places = randomIndexes(DEAD + REFUSED + LAST, notifications, seed)
+  const take = (length: number) => places.splice(0, length).toSorted((a, b) => a - b)
+  return { dead: take(DEAD), refused: take(REFUSED), last: take(LAST) }
 }
 
 /** Compares plan, outcomes and what the server took, notification by notification. */

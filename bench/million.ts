@@ -6,7 +6,8 @@
 import { parseArgs } from 'node:util'
 
 import { Child } from './child.ts'
-import type { MillionJob, SenderFacts, SenderQuestion, SimulatorFacts, SimulatorQuestion } from './million-job.ts'
+import { type MillionJob, randomIndexes, type SenderFacts, type SenderQuestion } from './million-job.ts'
+import type { SimulatorFacts, SimulatorQuestion } from './million-job.ts'
 
 const REJECTIONS = 100
 const MOST_RSS = 150e6
@@ -53,13 +54,9 @@ if (wrong.length > 20) console.log(`WRONG      ${count(wrong.length)} faults in 
 if (wrong.length === 0) console.log('right      every outcome is what the simulator did, and it took none twice')
 process.exitCode = wrong.length === 0 ? 0 : 1
 
-/** Rejections and the shutdown at random places, the same for the same seed. */
+/** Rejections and the shutdown at random places. */
 function planJob(notifications: number, seed: number): MillionJob {
-  if (!(Number.isInteger(notifications) && notifications >= 1000)) throw new Error('--notifications: 1,000 or more')
-  const places = new Set<number>()
-  const random = randomSequence(seed)
-  while (places.size < REJECTIONS + 1) places.add(Math.floor(random() * notifications))
-  const [shutdown, ...rejected] = [...places] as [number, ...number[]]
+  const [shutdown, ...rejected] = randomIndexes(REJECTIONS + 1, notifications, seed) as [number, ...number[]]
   return { notifications, shutdown, rejected: rejected.toSorted((a, b) => a - b) }
 }
 
@@ -86,13 +83,4 @@ function findFaults(): string[] {
   if (answered.get(10) !== 1) faults.push(`status 10 was answered ${answered.get(10) ?? 0} times`)
   if (sent.rssPeak > MOST_RSS) faults.push(`peak RSS is above ${megabytes(MOST_RSS)}`)
   return faults
-}
-
-/** Numbers from 0 to 1 (1 excluded) by a seed: a linear congruential generator, whose high bits are random enough here. */
-function randomSequence(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 0x1_0000_0000
-  }
 }
