@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { constants } from 'node:http2'
 
 import { expect, test } from 'vitest'
 
@@ -201,6 +202,32 @@ test('streams that are opened before a token was good are refused and told of', 
     { stream: 3, rule: 'TooManyStreams', detail: '1 were open, and 1 is the limit' },
     { stream: 5, rule: 'TooManyStreams' },
   ])
+})
+
+test('a limit that falls refuses whatever is on its way, and the connection goes on', async () => {
+  const simulator = await start({ maxConcurrentStreams: 2000 })
+  const client = connectTo(simulator)
+  await client.send()
+  await client.allowed(2000)
+  const rules = [{ when: { token: OTHER }, do: 'silent' as const }]
+  client.open({ ':path': `/3/device/${OTHER}` })
+  const answers = Array.from({ length: 1500 }, () => client.send())
+  simulator.script({ provider: { rules, maxConcurrentStreams: 1 } })
+  expect((await Promise.all(answers)).filter(({ code }) => code !== constants.NGHTTP2_REFUSED_STREAM)).toEqual([])
+  simulator.script({})
+  await client.allowed(1000)
+  expect(told(await client.send())).toBe(200)
+  expect(simulator.journal.violations()).toEqual([])
+})
+
+test('a limit may change faster than it is acknowledged', async () => {
+  const simulator = await start({ maxConcurrentStreams: 1 })
+  const client = connectTo(simulator)
+  await client.send()
+  for (let limit = 2; limit <= 30; limit++) simulator.script({ provider: { maxConcurrentStreams: limit } })
+  await client.allowed(30)
+  expect(told(await client.send())).toBe(200)
+  expect(simulator.journal.violations()).toEqual([])
 })
 
 test('counts: requests are counted, not kept', async () => {

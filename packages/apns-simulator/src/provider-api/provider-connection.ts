@@ -67,7 +67,7 @@ export class ProviderConnection {
     if (rule?.do === 'close-at-once') this.#wire.close(NOTHING)
     this.#session = performServerHandshake(this.#wire, {
       settings: { ...SETTINGS, maxConcurrentStreams: this.#proven ? api.maxConcurrentStreams : 1 },
-      maxSessionMemory: SESSION_MEGABYTES,
+      ...LIMITS,
     })
     this.#session.on('stream', (stream: ServerHttp2Stream, _headers: object, _flags: number, fields: string[]) =>
       this.#receive(stream, fields),
@@ -288,8 +288,15 @@ export class ProviderConnection {
 
 /** What was seen of Apple's. */
 const SETTINGS = { headerTableSize: 4096, initialWindowSize: 65_535, maxFrameSize: 16_384, maxHeaderListSize: 8000 }
-/** Enough for thousands of streams with the largest payload; the default would refuse some of a thousand. */
-const SESSION_MEGABYTES = 256
+/** Where Node gives up on a connection. A script may ask for more than the defaults bear. */
+const LIMITS = {
+  /** MB: enough for thousands of streams with the largest payload; the default would refuse some of a thousand. */
+  maxSessionMemory: 256,
+  /** Refused streams count as such: a limit that falls may refuse all that is on its way. The default is 1,000. */
+  maxSessionInvalidFrames: 0xffff_ffff,
+  /** A limit may change faster than the client acknowledges it. The default is 10. */
+  maxOutstandingSettings: 0xffff_ffff,
+}
 /** Last stream and error code, before the debug data. */
 const GOAWAY_BYTES = 8
 const OK = 200
