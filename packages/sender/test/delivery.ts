@@ -9,7 +9,7 @@ import {
   Sender,
   type SenderEvent,
 } from '../src/index.ts'
-import { numbered, type Numbered } from './gateway-world.ts'
+import { numbered, type Numbered } from './numbered.ts'
 
 export { expectNoLeftovers } from './leftovers.ts'
 export { numbered, type Numbered }

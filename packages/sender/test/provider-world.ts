@@ -13,13 +13,10 @@ import {
   SETTING,
 } from '@lhspn/apns-protocol/http2'
 
-import type { Call, OnUnconfirmed } from '../src/call.ts'
-import type { EngineEvent } from '../src/engine.ts'
-import { nothingReached } from '../src/errors.ts'
-import type { Outcome } from '../src/outcome.ts'
 import type { Link } from '../src/provider-api/link.ts'
 import { StreamEngine, type StreamEngineOptions, type TokenSource } from '../src/provider-api/stream-engine.ts'
-import { numbered, type Numbered } from './gateway-world.ts'
+import { type EnginePipe, EngineWorld } from './engine-world.ts'
+import { numberOf } from './numbered.ts'
 
 /** What the model server answers to a request. */
 export interface Answer {
@@ -41,10 +38,7 @@ interface Message {
 }
 
 /** A connection between the engine and the model server, both ways. */
-export interface Pipe {
-  readonly link: Link
-  readonly openedBy: number
-  open: boolean
+export interface Pipe extends EnginePipe<Link> {
   ended: boolean
   requests: Request[]
   /** The streams that the engine must think are open, each with its number. */
@@ -56,37 +50,20 @@ export interface Pipe {
   readonly received: ServerSide
 }
 
-const START_UNIX_MS = 1_700_000_000_000
-
-/**
- * An engine, a model of Apple's server that keeps books of its own, and a clock that only steps. Promises that the
- * engine breaks while it runs are collected as complaints.
- */
-export class ProviderWorld {
+/** A world with the model of Apple's server. */
+export class ProviderWorld extends EngineWorld<Link, Pipe> {
   readonly engine: StreamEngine
   readonly options: StreamEngineOptions
-  readonly #buffer = new Uint8Array(16 * 1024)
-  now = 0
-  calls: Call[] = []
-  pipes: Pipe[] = []
-  readonly complaints: string[] = []
-  readonly events: EngineEvent[] = []
-  readonly outcomes = new Map<number, Outcome<Numbered>>()
-  /** How often the server took each notification. */
-  readonly taken = new Map<number, number>()
-  readonly writes = new Map<number, number>()
-  /** Statuses by which the server refused each. */
-  readonly refusals = new Map<number, number[]>()
   /** Notifications that were at an unknown position at some time. */
   readonly unknown = new Set<number>()
   /** Before these times the notifications must not go again. */
   readonly #notBefore = new Map<number, number>()
-  readonly #openings: number[] = []
   readonly #writtenAt = new Map<number, number>()
   /** Generations of the provider tokens that were made. */
   tokens = 0
 
   constructor(options: Partial<StreamEngineOptions> = {}) {
+    super()
     this.options = {
       topic: 'com.example.app',
       authority: 'apns.example',
@@ -101,62 +78,23 @@ export class ProviderWorld {
     this.engine = new StreamEngine(this.options)
   }
 
-  get unixMs(): number {
-    return START_UNIX_MS + this.now
+  protected arrived({ received }: Pipe, bytes: Uint8Array): void {
+    received.push(bytes)
   }
 
-  /** Opens a call with all its input at once. */
-  send(numbers: readonly number[], onUnconfirmed: OnUnconfirmed = 'report', deadline?: () => number): Call {
-    const call = this.engine.intake.openCall(onUnconfirmed, deadline)
-    call.enqueue(numbers.map(numbered))
-    call.inputEnded = true
-    this.calls.push(call)
-    this.pump()
-    return call
-  }
-
-  get finished(): boolean {
-    return this.calls.every((call) => call.finished)
-  }
-
-  /** Lets the engine do all that it wants to do now. */
-  pump(): void {
-    const { engine } = this
-    engine.advance(this.now, this.unixMs)
-    for (let link = engine.nextToWrite(this.now); link !== undefined; link = engine.nextToWrite(this.now)) {
-      const length = engine.write(link, this.#buffer, this.now)
-      this.#pipeOf(link).received.push(this.#buffer.slice(0, length))
-    }
-    for (const link of engine.outbox.takeOpenings()) this.#noteOpening(link)
-    for (const link of engine.outbox.takeClosings()) this.#end(this.pipes.find((pipe) => pipe.link === link))
-    this.events.push(...engine.outbox.takeEvents())
-    for (const call of this.calls) this.#collect(call)
-  }
-
-  tick(ms: number): void {
-    this.now += ms
+  override tick(ms: number): void {
     // What has waited for so long may be given up.
-    const given = (this.options.requestTimeoutMs * 3) / 4
+    const given = this.now + ms - (this.options.requestTimeoutMs * 3) / 4
     for (const number of this.pipes.flatMap(({ streams }) => [...streams.values()])) {
-      if (this.now - (this.#writtenAt.get(number) ?? 0) >= given) this.unknown.add(number)
+      if ((this.#writtenAt.get(number) ?? 0) <= given) this.unknown.add(number)
     }
-    this.pump()
+    super.tick(ms)
   }
 
   /** The socket is up, and the server's settings are under way. */
-  open(pipe: Pipe, limit = 1): void {
-    if (pipe.open) return
-    pipe.open = true
-    this.engine.opened(pipe.link, this.now)
-    this.allow(pipe, limit)
-    this.pump()
-  }
-
-  /** The connection breaks, or cannot be opened; what was under way in either direction is lost. */
-  cut(pipe: Pipe): void {
-    this.#end(pipe)
-    this.engine.closed(pipe.link, pipe.open ? undefined : nothingReached('refused'), this.now)
-    this.pump()
+  override open(pipe: Pipe, limit = 1): void {
+    if (!pipe.open) this.allow(pipe, limit)
+    super.open(pipe)
   }
 
   /** The server allows so many streams from now on. */
@@ -171,8 +109,8 @@ export class ProviderWorld {
     const request = takeAt(pipe.requests, which)
     if (request === undefined) return
     const { stream, number } = request
-    if (status === 200) increment(this.taken, number)
-    else this.refusals.set(number, [...(this.refusals.get(number) ?? []), status])
+    if (status === 200) this.noteTaken(number)
+    else this.noteRefused(number, status)
     const fields: [string, string][] = [[':status', String(status)]]
     if (retryAfter !== undefined) fields.push(['retry-after', String(retryAfter)])
     const body = reason === undefined ? undefined : renderErrorBody(reason)
@@ -187,7 +125,7 @@ export class ProviderWorld {
   swallow(pipe: Pipe, which: number, takes: boolean): void {
     const request = takeAt(pipe.requests, which)
     if (request === undefined || !takes) return
-    increment(this.taken, request.number)
+    this.noteTaken(request.number)
     pipe.received.swallowed = Math.max(pipe.received.swallowed, request.stream)
   }
 
@@ -196,7 +134,7 @@ export class ProviderWorld {
     const request = takeAt(pipe.requests, which)
     if (request === undefined) return
     const { stream, number } = request
-    if (takes === true) increment(this.taken, number)
+    if (takes === true) this.noteTaken(number)
     const bytes = new Uint8Array(13)
     encodeRstStream(bytes, 0, stream, takes === undefined ? HTTP2_ERROR.REFUSED_STREAM : HTTP2_ERROR.INTERNAL_ERROR)
     this.#say(pipe, bytes, () => {
@@ -233,7 +171,6 @@ export class ProviderWorld {
     }
   }
 
-  /** One round of a world in which nothing fails: all is opened, read, accepted, and some time passes. */
   calm(ms: number): void {
     for (const pipe of this.pipes) {
       pipe.link.blocked = false
@@ -248,26 +185,11 @@ export class ProviderWorld {
     this.tick(ms)
   }
 
-  /** Openings in some second beyond those allowed to it. */
-  get hastyOpenings(): number {
-    const { connectionsPerSecond } = this.options
-    const excess = this.#openings.map(
-      (from) => this.#openings.filter((at) => at >= from && at < from + 1000).length - connectionsPerSecond,
-    )
-    return Math.max(0, ...excess)
-  }
-
   #say(pipe: Pipe, bytes: Uint8Array, apply: () => void): void {
     if (!pipe.ended) pipe.messages.push({ bytes, apply })
   }
 
-  #pipeOf(link: Link): Pipe {
-    const pipe = this.pipes.find((other) => other.link === link)
-    if (pipe === undefined || !pipe.open) throw new Error('the engine writes on a connection that is not open')
-    return pipe
-  }
-
-  #noteOpening(link: Link): void {
+  protected connect(link: Link): Pipe {
     const received = new ServerSide({
       request: (stream, token) => this.#noteRequest(pipe, stream, token),
       whole: (stream) => {
@@ -282,7 +204,6 @@ export class ProviderWorld {
     })
     const pipe: Pipe = {
       link,
-      openedBy: this.now,
       open: false,
       ended: false,
       requests: [],
@@ -292,15 +213,13 @@ export class ProviderWorld {
       messages: [],
       received,
     }
-    this.pipes.push(pipe)
-    this.#openings.push(this.now)
+    return pipe
   }
 
   #noteRequest(pipe: Pipe, stream: number, token: string): void {
-    const number = Number.parseInt(token, 16) - 1
-    increment(this.writes, number)
+    const number = numberOf(token)
+    this.noteWritten(number)
     this.#writtenAt.set(number, this.now)
-    if (this.outcomes.has(number)) this.complaints.push(`${number} is written and had its outcome`)
     pipe.streams.set(stream, number)
     const allowed = pipe.proven ? pipe.limit : Math.min(1, pipe.limit)
     if (pipe.streams.size > allowed) this.complaints.push(`${pipe.streams.size} streams are open, ${allowed} may be`)
@@ -310,19 +229,10 @@ export class ProviderWorld {
   }
 
   /** What was in flight when a connection ended may have been taken, or not. */
-  #end(pipe: Pipe | undefined): void {
-    if (pipe === undefined) return
+  protected override end(pipe: Pipe): void {
     pipe.ended = true
     for (const number of pipe.streams.values()) this.unknown.add(number)
-    this.pipes = this.pipes.filter((other) => other !== pipe)
-  }
-
-  #collect(call: Call): void {
-    for (const outcome of call.takeOutcomes() as Outcome<Numbered>[]) {
-      const { number } = outcome.notification
-      if (this.outcomes.has(number)) this.complaints.push(`${number} has a second outcome`)
-      this.outcomes.set(number, outcome)
-    }
+    super.end(pipe)
   }
 
   #tokenSource(): TokenSource {
@@ -331,7 +241,7 @@ export class ProviderWorld {
       const text = `token-${generation}`
       return { text, generation, issuedAt: Math.floor(unixMs / 1000), field: renderAuthorization(text) }
     }
-    let current = make(START_UNIX_MS)
+    let current = make(this.unixMs)
     return {
       at: (unixMs) => {
         if (unixMs - current.issuedAt * 1000 >= 45 * 60_000) current = make(unixMs)
@@ -423,8 +333,4 @@ function response(stream: number, block: Uint8Array, body: Uint8Array | undefine
 
 function takeAt<T>(items: T[], which: number): T | undefined {
   return items.length === 0 ? undefined : items.splice(which % items.length, 1)[0]
-}
-
-function increment(counts: Map<number, number>, key: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1)
 }

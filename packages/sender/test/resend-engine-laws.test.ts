@@ -1,10 +1,8 @@
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 
-import type { Ending } from '../src/call.ts'
+import { callsOfPlan, commonLaws, lawOf, play } from './engine-laws.ts'
 import { type Answer, GatewayWorld } from './gateway-world.ts'
-
-const NOTIFICATIONS = 60
 
 const answer: fc.Arbitrary<Answer | undefined> = fc.oneof(
   { weight: 4, arbitrary: fc.constant(undefined) },
@@ -33,84 +31,48 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('calm' as const), ms: fc.constantFrom(0, 10, 300) }),
 )
 
-const schedule = fc.record({
+const plan = fc.record({
+  ...callsOfPlan,
   answersBarriers: fc.boolean(),
   assumeAccepted: fc.boolean(),
-  onUnconfirmed: fc.constantFrom('report' as const, 'resend' as const),
-  split: fc.integer({ min: 1, max: NOTIFICATIONS }),
   steps: fc.array(step, { maxLength: 60, size: 'max' }),
-  ending: fc.option(fc.constantFrom<Ending>('Aborted', 'Draining'), { nil: undefined }),
 })
 
-function run(plan: typeof schedule extends fc.Arbitrary<infer T> ? T : never): GatewayWorld {
-  const world = new GatewayWorld(plan.answersBarriers, { assumeAccepted: plan.assumeAccepted })
-  const numbers = Array.from({ length: NOTIFICATIONS }, (_, number) => number)
-  world.send(numbers.slice(0, plan.split), plan.onUnconfirmed)
-  if (plan.split < NOTIFICATIONS) world.send(numbers.slice(plan.split), plan.onUnconfirmed)
-  for (const happening of plan.steps) {
-    if (happening.do === 'tick') world.tick(happening.ms)
-    else if (happening.do === 'calm') world.calm(happening.ms)
-    else {
-      const pipe = world.pipes[happening.pipe % Math.max(1, world.pipes.length)]
-      if (pipe === undefined) world.tick(100)
-      else if (happening.do === 'open') world.open(pipe)
-      else if (happening.do === 'read') world.read(pipe, happening.count, happening.answer)
-      else if (happening.do === 'deliver') world.deliver(pipe, happening.bytes)
-      else if (happening.do === 'cut') world.cut(pipe)
-      else pipe.link.blocked = happening.blocked
-    }
-  }
-  if (plan.ending !== undefined) for (const call of world.calls) world.engine.intake.end(call, plan.ending)
-  world.pump()
-  for (let round = 0; round < 300 && !world.finished; round++) world.calm(500)
-  return world
-}
+type Plan = typeof plan extends fc.Arbitrary<infer T> ? T : never
 
-type Plan = Parameters<typeof run>[0]
-
-/** A law holds for every schedule. LHSPN_LAW_RUNS tries more of them. */
-function law(name: string, check: (world: GatewayWorld, plan: Plan) => void): void {
-  test(name, () => {
-    expect.hasAssertions()
-    fc.assert(
-      fc.property(schedule, (plan) => check(run(plan), plan)),
-      { numRuns: Number(process.env['LHSPN_LAW_RUNS'] ?? 1500) },
-    )
+function run(chosen: Plan): GatewayWorld {
+  const world = new GatewayWorld(chosen.answersBarriers, { assumeAccepted: chosen.assumeAccepted })
+  return play(world, chosen, (happening) => {
+    if (happening.do === 'tick') return world.tick(happening.ms)
+    if (happening.do === 'calm') return world.calm(happening.ms)
+    const on = world.pipe(happening.pipe)
+    if (on === undefined) return world.tick(100)
+    if (happening.do === 'open') return world.open(on)
+    if (happening.do === 'read') return world.read(on, happening.count, happening.answer)
+    if (happening.do === 'deliver') return world.deliver(on, happening.bytes)
+    if (happening.do === 'cut') return world.cut(on)
+    on.link.blocked = happening.blocked
   })
 }
 
-law('whatever happens, every notification has exactly one outcome, and the calls come to an end', (world) => {
-  expect(world.finished).toBe(true)
-  expect(world.outcomes.size).toBe(NOTIFICATIONS)
+const law = lawOf(plan, run, 1500)
+
+commonLaws(law)
+
+law('what goes again goes in its order, ahead of anything new, and no more is in flight than may be', (world) => {
   expect(world.complaints).toEqual([])
 })
 
 law(
   'nothing is accepted by proof that the gateway did not take, nothing unsent or rejected that it took',
-  (world, plan) => {
+  (world, { onUnconfirmed }) => {
     for (const [number, { kind, reason, status }] of world.outcomes) {
       const taken = world.taken.get(number) ?? 0
       if (kind === 'accepted' && reason === undefined) expect(taken, `times that ${number} was taken`).not.toBe(0)
       if (kind === 'unsent') expect(taken, `times that ${number} was taken`).toBe(0)
       if (kind === 'rejected') expect(world.refusals.get(number)).toContain(status)
       // One that was sent again may have been taken the first time, and be refused now.
-      if (kind === 'rejected' && plan.onUnconfirmed === 'report') expect(taken).toBe(0)
+      if (kind === 'rejected' && onUnconfirmed === 'report') expect(taken).toBe(0)
     }
-  },
-)
-
-law('with report, the gateway takes nothing twice', (world, plan) => {
-  if (plan.onUnconfirmed === 'report') expect(Math.max(0, ...world.taken.values())).toBeLessThanOrEqual(1)
-})
-
-law('no notification counts more attempts than it may, whatever the gateway does', (world) => {
-  const { attempts } = world.options
-  for (const outcome of world.outcomes.values()) expect(outcome.attempts).toBeLessThanOrEqual(attempts)
-})
-
-law(
-  'connections are opened no faster than allowed, those left out that replace one which ended as it should',
-  (world) => {
-    expect(world.hastyOpenings).toBe(0)
   },
 )

@@ -1,10 +1,8 @@
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 
-import type { Ending } from '../src/call.ts'
+import { callsOfPlan, commonLaws, lawOf, play } from './engine-laws.ts'
 import { type Answer, ProviderWorld } from './provider-world.ts'
-
-const NOTIFICATIONS = 60
 
 const answer: fc.Arbitrary<Answer> = fc.oneof(
   { weight: 4, arbitrary: fc.constant({ status: 200 }) },
@@ -56,65 +54,39 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('calm' as const), ms: fc.constantFrom(0, 10, 300) }),
 )
 
-const schedule = fc.record({
-  onUnconfirmed: fc.constantFrom('report' as const, 'resend' as const),
-  split: fc.integer({ min: 1, max: NOTIFICATIONS }),
-  steps: fc.array(step, { maxLength: 80, size: 'max' }),
-  ending: fc.option(fc.constantFrom<Ending>('Aborted', 'Draining'), { nil: undefined }),
-})
+const plan = fc.record({ ...callsOfPlan, steps: fc.array(step, { maxLength: 80, size: 'max' }) })
 
-type Plan = typeof schedule extends fc.Arbitrary<infer T> ? T : never
+type Plan = typeof plan extends fc.Arbitrary<infer T> ? T : never
 
-function run(plan: Plan): ProviderWorld {
+function run(chosen: Plan): ProviderWorld {
   const world = new ProviderWorld()
-  const numbers = Array.from({ length: NOTIFICATIONS }, (_, number) => number)
-  world.send(numbers.slice(0, plan.split), plan.onUnconfirmed)
-  if (plan.split < NOTIFICATIONS) world.send(numbers.slice(plan.split), plan.onUnconfirmed)
-  for (const happening of plan.steps) {
-    if (happening.do === 'tick') world.tick(happening.ms)
-    else if (happening.do === 'calm') world.calm(happening.ms)
-    else {
-      const chosen = world.pipes[happening.pipe % Math.max(1, world.pipes.length)]
-      if (chosen === undefined) world.tick(100)
-      else if (happening.do === 'open') world.open(chosen, happening.limit)
-      else if (!chosen.open) world.tick(1)
-      else if (happening.do === 'allow') world.allow(chosen, happening.limit)
-      else if (happening.do === 'answer') world.answer(chosen, happening.which, happening.answer)
-      else if (happening.do === 'deliver') world.deliver(chosen, happening.messages)
-      else if (happening.do === 'swallow') world.swallow(chosen, happening.which, happening.takes)
-      else if (happening.do === 'reset') world.resetStream(chosen, happening.which, happening.takes)
-      else if (happening.do === 'goaway') world.goaway(chosen, happening.which)
-      else if (happening.do === 'cut') world.cut(chosen)
-      else chosen.link.blocked = happening.blocked
-    }
-  }
-  if (plan.ending !== undefined) for (const call of world.calls) world.engine.intake.end(call, plan.ending)
-  world.pump()
-  for (let round = 0; round < 400 && !world.finished; round++) world.calm(500)
-  return world
-}
-
-/** A law holds for every schedule. LHSPN_LAW_RUNS tries more of them. */
-function law(name: string, check: (world: ProviderWorld, plan: Plan) => void): void {
-  test(name, () => {
-    expect.hasAssertions()
-    fc.assert(
-      fc.property(schedule, (plan) => check(run(plan), plan)),
-      { numRuns: Number(process.env['LHSPN_LAW_RUNS'] ?? 1000) },
-    )
+  return play(world, chosen, (happening) => {
+    if (happening.do === 'tick') return world.tick(happening.ms)
+    if (happening.do === 'calm') return world.calm(happening.ms)
+    const on = world.pipe(happening.pipe)
+    if (on === undefined) return world.tick(100)
+    if (happening.do === 'open') return world.open(on, happening.limit)
+    if (!on.open) return world.tick(1)
+    if (happening.do === 'allow') return world.allow(on, happening.limit)
+    if (happening.do === 'answer') return world.answer(on, happening.which, happening.answer)
+    if (happening.do === 'deliver') return world.deliver(on, happening.messages)
+    if (happening.do === 'swallow') return world.swallow(on, happening.which, happening.takes)
+    if (happening.do === 'reset') return world.resetStream(on, happening.which, happening.takes)
+    if (happening.do === 'goaway') return world.goaway(on, happening.which)
+    if (happening.do === 'cut') return world.cut(on)
+    on.link.blocked = happening.blocked
   })
 }
 
-law('whatever happens, every notification has exactly one outcome, and the calls come to an end', (world) => {
-  expect(world.finished).toBe(true)
-  expect(world.outcomes.size).toBe(NOTIFICATIONS)
-})
+const law = lawOf(plan, run, 1000)
+
+commonLaws(law)
 
 law('no stream above the limit, one until the token is proven, none before its Retry-After is over', (world) => {
   expect(world.complaints).toEqual([])
 })
 
-law('nothing is accepted without a 200, nothing unsent or refused that was taken', (world, plan) => {
+law('nothing is accepted without a 200, nothing unsent or refused that was taken', (world, { onUnconfirmed }) => {
   for (const [number, { kind, status }] of world.outcomes) {
     const taken = world.taken.get(number) ?? 0
     if (kind === 'accepted') expect(taken, `times that ${number} was taken`).not.toBe(0)
@@ -122,7 +94,7 @@ law('nothing is accepted without a 200, nothing unsent or refused that was taken
     if (kind === 'rejected' || kind === 'unregistered') {
       expect(world.refusals.get(number)).toContain(status)
       // One that was sent again may have been taken the first time, and be refused now.
-      if (plan.onUnconfirmed === 'report') expect(taken).toBe(0)
+      if (onUnconfirmed === 'report') expect(taken).toBe(0)
     }
   }
 })
@@ -131,16 +103,4 @@ law('what was provably not processed never leaves as unconfirmed', (world) => {
   for (const [number, { kind }] of world.outcomes) {
     if (kind === 'unconfirmed') expect(world.unknown.has(number), `${number} was at an unknown position`).toBe(true)
   }
-})
-
-law('with report, nothing is taken twice', (world, plan) => {
-  if (plan.onUnconfirmed === 'report') expect(Math.max(0, ...world.taken.values())).toBeLessThanOrEqual(1)
-})
-
-law('no notification counts more attempts than it may', (world) => {
-  for (const outcome of world.outcomes.values()) expect(outcome.attempts).toBeLessThanOrEqual(world.options.attempts)
-})
-
-law('connections are opened no faster than allowed', (world) => {
-  expect(world.hastyOpenings).toBe(0)
 })

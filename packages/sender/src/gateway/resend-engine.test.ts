@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 
-import { type Answer, GatewayWorld, numbered, type Pipe } from '../../test/gateway-world.ts'
+import { told } from '../../test/engine-world.ts'
+import { type Answer, GatewayWorld, type Pipe } from '../../test/gateway-world.ts'
+import { numbered, numbers } from '../../test/numbered.ts'
 import type { Ending } from '../call.ts'
 import { SenderError } from '../errors.ts'
 import type { ResendEngineOptions } from './resend-engine.ts'
-
-const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, index) => from + index)
 
 /** A world in which the lone barrier has had its answer and the connection to be written next is open. */
 function provenWorld(options: Partial<ResendEngineOptions> = {}): GatewayWorld {
@@ -34,18 +34,6 @@ function write(world: GatewayWorld): Pipe {
     world.tick(1)
   }
   return active(world)
-}
-
-/** The outcomes as text: `0 accepted, 1 rejected InvalidToken`. */
-function told(world: GatewayWorld): string {
-  return [...world.outcomes.values()]
-    .toSorted((one, other) => one.notification.number - other.notification.number)
-    .map(({ notification, kind, reason, attempts }) =>
-      [notification.number, kind, reason, attempts === 1 ? undefined : `×${attempts}`]
-        .filter((part) => part !== undefined)
-        .join(' '),
-    )
-    .join(', ')
 }
 
 /** The numbers that the gateway finds on a connection, barriers as `|`. */
@@ -121,7 +109,7 @@ describe('before anything is known', () => {
     world.read(lone, 1)
     world.deliver(lone, 6)
     expect(onWire(writing)).toBe('0 |')
-    expect(world.engine.outbox.takeEvents()).toEqual([
+    expect(world.events).toEqual([
       { kind: 'barriers', answered: false },
       { kind: 'barriers', answered: true },
     ])

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
-import { numbered } from '../../test/gateway-world.ts'
+import { told } from '../../test/engine-world.ts'
+import { numbered, numbers } from '../../test/numbered.ts'
 import { type Answer, type Pipe, ProviderWorld } from '../../test/provider-world.ts'
 import { make } from '../../test/raw-frames.ts'
 import type { Call } from '../call.ts'
@@ -10,8 +11,6 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const OK: Answer = { status: 200 }
 const UNAVAILABLE: Answer = { status: 503, reason: 'ServiceUnavailable' }
-
-const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, index) => from + index)
 
 /** A world in which a connection is open and its credentials are proven. */
 function provenWorld(options: Partial<StreamEngineOptions> = {}, limit = 1000): ProviderWorld {
@@ -50,18 +49,6 @@ function wait(world: ProviderWorld, until: () => boolean, step = 10): number {
     world.tick(step)
   }
   return world.now - start
-}
-
-/** The outcomes by number: `0 accepted, 1 rejected Expired ×2`. */
-function told(world: ProviderWorld): string {
-  return [...world.outcomes.values()]
-    .toSorted((one, other) => one.notification.number - other.notification.number)
-    .map(({ notification, kind, reason, attempts }) =>
-      [notification.number, kind, reason, attempts === 1 ? undefined : `×${attempts}`]
-        .filter((part) => part !== undefined)
-        .join(' '),
-    )
-    .join(', ')
 }
 
 /** How many have each outcome. */
