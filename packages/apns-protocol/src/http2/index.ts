@@ -17,13 +17,7 @@ export {
   MAX_U31,
   SETTING,
 } from './frame.ts'
-export {
-  encodeInteger,
-  encodeString,
-  encodeTableSizeUpdate,
-  type HeaderField,
-  renderHeaderBlock,
-} from './hpack-encoder.ts'
+export { encodeString, encodeTableSizeUpdate, type HeaderField, renderHeaderBlock } from './hpack-encoder.ts'
 export { FrameDecoder, type FrameDecoderOptions, type FrameSink } from './frame-decoder.ts'
 export { type HeaderSink, HpackDecoder, type HpackDecoderOptions } from './hpack-decoder.ts'
-export { huffmanDecode, huffmanEncode } from './huffman.ts'
+export { huffmanEncode } from './huffman.ts'
