@@ -60,11 +60,42 @@ export function range(start: number, end: number): Numbered[] {
   return Array.from({ length: end - start }, (_, index) => numbered(start + index))
 }
 
+/** Arrays of notifications, numbered from `from` on, without end. */
+export class Endless implements AsyncIterable<Numbered[]> {
+  readonly #size: number
+  readonly #from: number
+  readonly pulled: Numbered[] = []
+  left = false
+
+  constructor(size: number, from = 0) {
+    this.#size = size
+    this.#from = from
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Numbered[]> {
+    try {
+      for (;;) {
+        const start = this.#from + this.pulled.length
+        const batch = range(start, start + this.#size)
+        this.pulled.push(...batch)
+        yield batch
+      }
+    } finally {
+      this.left = true
+    }
+  }
+}
+
+/** @param between done after each array of outcomes */
 export async function outcomesOf<N extends Notification>(
   sending: AsyncIterable<readonly Outcome<N>[]>,
+  between: () => void = () => {},
 ): Promise<Outcome<N>[]> {
   const all: Outcome<N>[] = []
-  for await (const outcomes of sending) for (const outcome of outcomes) all.push(outcome)
+  for await (const outcomes of sending) {
+    for (const outcome of outcomes) all.push(outcome)
+    between()
+  }
   return all
 }
 

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { type Outcome, Sender } from '../src/index.ts'
 import {
   contradictions,
+  Endless,
   expectNoLeftovers,
   type Numbered,
   numbered,
@@ -16,29 +17,6 @@ afterAll(expectNoLeftovers)
 
 /** What a call may hold: four windows. */
 const ROOM = 4 * 16_384
-
-/** Arrays of a thousand without end, or up to a number; it tells how much was pulled and whether it was left. */
-class Source implements AsyncIterable<Numbered[]> {
-  readonly #end: number
-  readonly sent: Numbered[] = []
-  left = false
-
-  constructor(end = Infinity) {
-    this.#end = end
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Numbered[]> {
-    try {
-      while (this.sent.length < this.#end) {
-        const batch = range(this.sent.length, this.sent.length + 1000)
-        this.sent.push(...batch)
-        yield batch
-      }
-    } finally {
-      this.left = true
-    }
-  }
-}
 
 /** Holds a source back until a test lets it go on. */
 class Gate {
@@ -57,24 +35,20 @@ describe.concurrent('a call that ends before its input does', () => {
   test('aborted: what was written is settled at once, the rest leaves unsent, nothing more is pulled', async (context) => {
     const { simulator, sender } = await openDelivery(context)
     const aborting = new AbortController()
-    const source = new Source()
+    const source = new Endless(1000)
     const start = performance.now()
-    const outcomes = []
     let pulled = 0
-    for await (const some of sender.send(source, { signal: aborting.signal })) {
-      outcomes.push(...some)
-      if (pulled === 0) {
-        aborting.abort()
-        pulled = source.sent.length
-      }
-    }
+    const outcomes = await outcomesOf(sender.send(source, { signal: aborting.signal }), () => {
+      aborting.abort()
+      pulled ||= source.pulled.length
+    })
     // Long before a barrier would be given up.
     expect(performance.now() - start).toBeLessThan(10_000)
     expect(source.left).toBe(true)
     // One array may have been asked for before.
-    const given = source.sent.slice(0, outcomes.length)
-    expect(source.sent.length - given.length).toBeLessThanOrEqual(1000)
-    expect(source.sent.length - pulled).toBeLessThanOrEqual(1000)
+    const given = source.pulled.slice(0, outcomes.length)
+    expect(source.pulled.length - given.length).toBeLessThanOrEqual(1000)
+    expect(source.pulled.length - pulled).toBeLessThanOrEqual(1000)
     expect(contradictions(simulator.journal, given, outcomes)).toEqual([])
     const { accepted = 0, 'unsent Aborted': unsent = 0, ...others } = tally(outcomes)
     expect(others).toEqual({})
@@ -85,11 +59,7 @@ describe.concurrent('a call that ends before its input does', () => {
     const { simulator, sender } = await openDelivery(context)
     let at = Infinity
     const sent = range(0, 100_000)
-    const outcomes = []
-    for await (const some of sender.send([sent], { deadline: () => at })) {
-      outcomes.push(...some)
-      at = 0
-    }
+    const outcomes = await outcomesOf(sender.send([sent], { deadline: () => at }), () => (at = 0))
     expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
     const { accepted = 0, 'unsent Deadline': unsent = 0, ...others } = tally(outcomes)
     expect(others).toEqual({})
@@ -126,12 +96,8 @@ describe.concurrent('a call that ends before its input does', () => {
   test('the sender closes: what was written is settled, the rest is drained, and no call is taken any more', async (context) => {
     const { simulator, sender } = await openDelivery(context)
     const sent = range(0, 100_000)
-    const outcomes = []
     let closing: Promise<void> | undefined
-    for await (const some of sender.send([sent])) {
-      outcomes.push(...some)
-      closing ??= sender.close()
-    }
+    const outcomes = await outcomesOf(sender.send([sent]), () => void (closing ??= sender.close()))
     await closing
     expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
     const { accepted = 0, 'unsent Draining': unsent = 0, ...others } = tally(outcomes)
@@ -143,23 +109,23 @@ describe.concurrent('a call that ends before its input does', () => {
 
   test('the caller leaves the loop: the source is left, what was written stays true, other calls go on', async (context) => {
     const { simulator, sender } = await openDelivery(context)
-    const source = new Source()
+    const source = new Endless(1000)
     const others = range(1_000_000, 1_050_000)
     const other = outcomesOf(sender.send([others]))
     for await (const some of sender.send(source)) if (some.length > 0) break
     expect(tally(await other)).toEqual({ accepted: 50_000 })
     await sender.close()
     expect(source.left).toBe(true)
-    expect(source.sent.length).toBeLessThan(ROOM + 3072 + 2000)
-    expect(simulator.journal.accepted).toBeLessThanOrEqual(50_000 + source.sent.length)
+    expect(source.pulled.length).toBeLessThan(ROOM + 3072 + 2000)
+    expect(simulator.journal.accepted).toBeLessThanOrEqual(50_000 + source.pulled.length)
   })
 
   test('aborted before it began: nothing is pulled, and a single one is given back', async (context) => {
     const { simulator, sender } = await openDelivery(context)
     const signal = AbortSignal.abort()
-    const source = new Source()
+    const source = new Endless(1000)
     expect(await outcomesOf(sender.send(source, { signal }))).toEqual([])
-    expect(source.sent).toEqual([])
+    expect(source.pulled).toEqual([])
     expect(await sender.sendOne(numbered(0), { signal })).toEqual({
       notification: numbered(0),
       kind: 'unsent',
@@ -177,7 +143,7 @@ describe.concurrent('a call that ends before its input does', () => {
 describe.concurrent('calls beside each other', () => {
   test('a reader who sleeps stops only itself, and holds a bounded part of its source', async (context) => {
     const { simulator, sender } = await openDelivery(context, { journal: 'counts' })
-    const source = new Source()
+    const source = new Endless(1000)
     const sleeper = sender.send(source)
     await sleeper.next()
     const fast = range(10_000_000, 10_040_000)
@@ -186,14 +152,14 @@ describe.concurrent('calls beside each other', () => {
     // Everything that the sleeper holds is written by now or waits for room.
     await simulator.journal.waitFor(({ accepted }) => accepted >= 40_000 + ROOM)
     const most = ROOM + 1024 + 3072 + 2000
-    expect(source.sent.length).toBeLessThanOrEqual(most)
+    expect(source.pulled.length).toBeLessThanOrEqual(most)
     const more = await outcomesOf(sender.send([range(20_000_000, 20_020_000)]))
     expect(tally(more)).toEqual({ accepted: 20_000 })
-    expect(source.sent.length).toBeLessThanOrEqual(most)
+    expect(source.pulled.length).toBeLessThanOrEqual(most)
     // It wakes up, and its source is pulled again.
-    const before = source.sent.length
-    for await (const some of sleeper) if (source.sent.length > before + 10_000 && some.length > 0) break
-    expect(source.sent.length).toBeGreaterThan(before)
+    const before = source.pulled.length
+    for await (const some of sleeper) if (source.pulled.length > before + 10_000 && some.length > 0) break
+    expect(source.pulled.length).toBeGreaterThan(before)
   })
 
   test('a single one does not wait behind a broadcast', async (context) => {

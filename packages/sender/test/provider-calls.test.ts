@@ -1,36 +1,12 @@
 import { afterAll, describe, expect, test } from 'vitest'
 
-import { contradictions, expectNoLeftovers, type Numbered, numbered, outcomesOf, range, tally } from './delivery.ts'
+import { contradictions, Endless, expectNoLeftovers, numbered, outcomesOf, range, tally } from './delivery.ts'
 import { deliverAll, openProviderDelivery } from './provider-delivery.ts'
 
 afterAll(expectNoLeftovers)
 
 /** What one call may hold, with the default of four connections: streams, and what waits to be written. */
 const ROOM = 4 * 4096 + 8192
-
-/** Arrays of a hundred without end; `pulled` tells how far it was read, `left` that it was left. */
-class Endless implements AsyncIterable<Numbered[]> {
-  readonly #from: number
-  pulled: Numbered[] = []
-  left = false
-
-  constructor(from = 0) {
-    this.#from = from
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Numbered[]> {
-    try {
-      for (;;) {
-        const start = this.#from + this.pulled.length
-        const batch = range(start, start + 100)
-        this.pulled.push(...batch)
-        yield batch
-      }
-    } finally {
-      this.left = true
-    }
-  }
-}
 
 test('15,000 in one call, by a certain number of streams at once', async (context) => {
   const { simulator, sender } = await openProviderDelivery(context, {
@@ -48,12 +24,9 @@ describe('a call that ends before its input does', () => {
   test('aborted: what was written is settled, the rest leaves unsent', async (context) => {
     const { simulator, sender } = await openProviderDelivery(context)
     const aborting = new AbortController()
-    const source = new Endless()
-    const outcomes = []
-    for await (const some of sender.send(source, { signal: aborting.signal })) {
-      outcomes.push(...some)
-      aborting.abort()
-    }
+    const source = new Endless(100)
+    const sending = sender.send(source, { signal: aborting.signal })
+    const outcomes = await outcomesOf(sending, () => aborting.abort())
     expect(source.left).toBe(true)
     expect(source.pulled.length - outcomes.length).toBeLessThanOrEqual(100)
     expect(contradictions(simulator.journal, source.pulled.slice(0, outcomes.length), outcomes)).toEqual([])
@@ -67,11 +40,7 @@ describe('a call that ends before its input does', () => {
       script: { provider: { maxConcurrentStreams: 5 } },
     })
     const sent = range(0, 5000)
-    const outcomes = []
-    for await (const some of sender.send([sent], { deadline: () => at })) {
-      outcomes.push(...some)
-      at = 0
-    }
+    const outcomes = await outcomesOf(sender.send([sent], { deadline: () => at }), () => (at = 0))
     expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
     const { accepted = 0, 'unsent Deadline': unsent = 0, ...others } = tally(outcomes)
     expect([others, accepted > 0, unsent > 0]).toEqual([{}, true, true])
@@ -92,12 +61,8 @@ describe('a call that ends before its input does', () => {
   test('the sender closes: all is settled or drained, and the connections end', async (context) => {
     const { simulator, sender } = await openProviderDelivery(context)
     const sent = range(0, 20_000)
-    const outcomes = []
     let closing: Promise<void> | undefined
-    for await (const some of sender.send([sent])) {
-      outcomes.push(...some)
-      closing ??= sender.close()
-    }
+    const outcomes = await outcomesOf(sender.send([sent]), () => void (closing ??= sender.close()))
     await closing
     expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
     expect(Object.keys(tally(outcomes)).toSorted()).toEqual(['accepted', 'unsent Draining'])
@@ -106,7 +71,7 @@ describe('a call that ends before its input does', () => {
 
   test('the caller leaves the loop: the source is left, and other calls go on', async (context) => {
     const { simulator, sender } = await openProviderDelivery(context)
-    const source = new Endless(100_000)
+    const source = new Endless(100, 100_000)
     const other = outcomesOf(sender.send([range(0, 3000)]))
     for await (const some of sender.send(source)) if (some.length > 0) break
     expect(tally(await other)).toEqual({ accepted: 3000 })
@@ -119,7 +84,7 @@ describe('a call that ends before its input does', () => {
 describe('calls beside each other', () => {
   test('a reader who sleeps stops only itself, and holds a bounded part of its source', async (context) => {
     const { simulator, sender } = await openProviderDelivery(context, { journal: 'counts' })
-    const source = new Endless(1_000_000)
+    const source = new Endless(100, 1_000_000)
     const sleeper = sender.send(source)
     await sleeper.next()
     expect(tally(await outcomesOf(sender.send([range(0, 3000)])))).toEqual({ accepted: 3000 })
