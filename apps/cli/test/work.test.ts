@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 
 import { expect, test } from 'vitest'
 
-import { gatewayInstallation, lhspn, objectsOf, Running, served, tokenOf } from './lhspn.ts'
+import { gatewayInstallation, lhspn, objectsOf, Running, served, simulatedInstallation, tokenOf } from './lhspn.ts'
 
 test('serve delivers what is stored, and --no-dispatch leaves it to work', async () => {
   const installation = await gatewayInstallation()
@@ -24,6 +24,26 @@ test('serve delivers what is stored, and --no-dispatch leaves it to work', async
   await simulator.journal.waitFor(({ accepted }) => accepted === 2)
   serve.kill('SIGINT')
   expect(await serve.ended()).toMatchObject({ code: 0 })
+})
+
+test('a serve that is killed in the middle of a push leaves the rest to work: nothing is lost', async () => {
+  const { config, simulator } = await simulatedInstallation({}, { settings: '[dispatcher]\nlease = "2s"\n' })
+  const tokens = Array.from({ length: 600 }, (_, at) => tokenOf(at))
+  const serve = new Running(['--config', config, 'serve'])
+  await serve.until(/health/)
+  const send = ['--config', config, 'send', '--to', '-', '--rate', '150', '--detach', 'Hello']
+  const push = (await lhspn(send, { input: tokens.join('\n') })).stdout.trim()
+  await simulator.journal.waitFor(({ accepted }) => accepted >= 100)
+  serve.kill('SIGKILL')
+  await serve.ended()
+  const [left] = objectsOf(await lhspn(['--config', config, '--json', 'pushes', 'show', push]))
+  expect(left).toMatchObject({ state: 'running', counts: { planned: 600 } })
+  const worker = new Running(['--config', config, 'work'])
+  const followed = objectsOf(await lhspn(['--config', config, '--json', 'pushes', 'show', push, '--follow']))
+  expect(followed.at(-1)).toMatchObject({ state: 'completed', counts: { planned: 600, accepted: 600, remaining: 0 } })
+  expect(tokens.filter((token) => simulator.journal.acceptedTimes(token) === 0)).toEqual([])
+  worker.kill('SIGTERM')
+  expect(await worker.ended()).toMatchObject({ code: 0 })
 })
 
 test('SIGHUP reads the apps again; what is wrong with the file is told, and changes nothing', async () => {
