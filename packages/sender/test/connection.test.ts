@@ -1,8 +1,6 @@
-import { generateKeyPairSync } from 'node:crypto'
 import dns from 'node:dns'
 import { once } from 'node:events'
-import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http'
-import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { createServer as createTcpServer } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { createServer, type TlsOptions, type TLSSocket } from 'node:tls'
 
@@ -14,33 +12,15 @@ import { openCertificate, secureContextOf } from '../src/credentials.ts'
 import type { SenderError } from '../src/errors.ts'
 import { parseProxy } from '../src/proxy.ts'
 import { Signal } from '../src/signal.ts'
-import { openSigningKey } from '../src/signing-key.ts'
 import { expectNoLeftovers } from './leftovers.ts'
+import { signingKey } from './provider-delivery.ts'
+import { listen, openProxy, type ProxyLog } from './proxy.ts'
+import { certificates } from './raw-http2-server.ts'
 
 afterAll(expectNoLeftovers)
 
-const shared = createCertificates()
-const credentials = shared.then(({ client }) => openCertificate(Buffer.from(client)))
-const signingKey = openSigningKey(
-  generateKeyPairSync('ec', {
-    namedCurve: 'P-256',
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  }).privateKey,
-  { keyId: 'ABC123DEFG', teamId: 'DEF123GHIJ' },
-)
+const credentials = certificates.then(({ client }) => openCertificate(Buffer.from(client)))
 const PASSWORD = 'sésame:open'
-
-async function listen(context: TestContext, server: Server): Promise<number> {
-  server.on('connection', (socket: Socket) => {
-    socket.on('error', () => {})
-    context.onTestFinished(() => void socket.destroy())
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  context.onTestFinished(() => void server.close())
-  return (server.address() as AddressInfo).port
-}
 
 /** A TLS server that does as the test says with each connection. */
 async function openServer(
@@ -48,39 +28,12 @@ async function openServer(
   serve: (socket: TLSSocket) => void,
   options: TlsOptions = {},
 ): Promise<number> {
-  const { server: identity } = await shared
+  const { server: identity } = await certificates
   const server = createServer({ ...identity, ...options }, (socket) => {
     socket.on('error', () => {})
     serve(socket)
   })
   return listen(context, server)
-}
-
-interface ProxyLog {
-  readonly port: number
-  /** Fires when a tunnel has ended. */
-  readonly left: Signal
-  readonly asked: { readonly target: string | undefined; readonly headers: IncomingHttpHeaders }[]
-}
-
-/** A proxy that opens every tunnel, and ends its side when the server ends the other. */
-async function openProxy(context: TestContext): Promise<ProxyLog> {
-  const asked: ProxyLog['asked'] = []
-  const left = new Signal()
-  const proxy = createHttpServer().on('connect', ({ url, headers }, client: Socket) => {
-    asked.push({ target: url, headers })
-    const server = connect(Number(url?.split(':').at(-1)), '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection established\r\nVia: 1.1 test\r\n\r\n')
-      client.pipe(server).pipe(client)
-    })
-    server.on('error', () => {})
-    server.on('close', () => client.destroySoon())
-    client.on('close', () => {
-      server.destroy()
-      left.fire()
-    })
-  })
-  return { port: await listen(context, proxy), left, asked }
 }
 
 /** A connection, and all that it reported. */
@@ -131,7 +84,7 @@ class Observed {
 }
 
 async function targetOf(port: number, more: Partial<ConnectionTarget> = {}): Promise<ConnectionTarget> {
-  const secureContext = secureContextOf(await credentials, (await shared).ca)
+  const secureContext = secureContextOf(await credentials, (await certificates).ca)
   return { host: '127.0.0.1', port, secureContext, ...more }
 }
 
@@ -254,7 +207,7 @@ describe.each(['straight', 'through a proxy'])('%s', (way) => {
   test.for(['TLSv1.2', 'TLSv1.3'] as const)(
     'over %s, a server that asks for a certificate takes no signing key',
     async (maxVersion, context) => {
-      const { ca } = await shared
+      const { ca } = await certificates
       const port = await openServer(context, () => {}, { requestCert: true, ca, maxVersion })
       const { observed } = await open(context, port, { secureContext: secureContextOf(signingKey, ca) })
       await observed.closed()

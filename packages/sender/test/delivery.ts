@@ -7,7 +7,9 @@ import {
   openCertificate,
   type Outcome,
   Sender,
+  type SenderError,
   type SenderEvent,
+  type SendOptions,
 } from '../src/index.ts'
 import { numbered, type Numbered } from './numbered.ts'
 
@@ -97,6 +99,21 @@ export async function outcomesOf<N extends Notification>(
     between()
   }
   return all
+}
+
+/** All outcomes of one call, and the error that it ended with. */
+export async function deliverAll<N extends Notification>(
+  sender: Sender,
+  notifications: readonly N[],
+  options?: SendOptions,
+): Promise<{ readonly outcomes: Outcome<N>[]; readonly error: SenderError | undefined }> {
+  const outcomes: Outcome<N>[] = []
+  try {
+    for await (const some of sender.send([notifications], options)) outcomes.push(...some)
+  } catch (error) {
+    return { outcomes, error: error as SenderError }
+  }
+  return { outcomes, error: undefined }
 }
 
 /** How many have each outcome: kind, reason if there is one, and attempts where they are not one. */

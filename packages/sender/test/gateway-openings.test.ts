@@ -5,33 +5,19 @@ import { setTimeout } from 'node:timers/promises'
 import { createCertificates, startSimulator } from '@lhspn/apns-simulator'
 import { afterAll, describe, expect, test, type TestContext } from 'vitest'
 
-import { openCertificate, type Outcome, Sender, type SenderError } from '../src/index.ts'
+import { openCertificate, Sender } from '../src/index.ts'
 import {
   contradictions,
+  deliverAll,
   type Delivery,
   expectNoLeftovers,
   numbered,
-  type Numbered,
   openDelivery,
   range,
   tally,
 } from './delivery.ts'
 
 afterAll(expectNoLeftovers)
-
-/** Sends to the end: outcomes, and what was thrown after them. */
-async function sendAll(
-  sender: Sender,
-  sent: readonly Numbered[],
-): Promise<{ outcomes: Outcome<Numbered>[]; error: SenderError | undefined }> {
-  const outcomes: Outcome<Numbered>[] = []
-  try {
-    for await (const some of sender.send([sent])) outcomes.push(...some)
-  } catch (error) {
-    return { outcomes, error: error as SenderError }
-  }
-  return { outcomes, error: undefined }
-}
 
 /** A TCP server that is no gateway. */
 async function openImpostor(context: TestContext, greet: (socket: Socket) => void): Promise<string> {
@@ -68,7 +54,7 @@ describe.concurrent('a gateway that cannot be reached', () => {
       },
     })
     const sent = range(0, 5)
-    const { outcomes, error } = await sendAll(sender, sent)
+    const { outcomes, error } = await deliverAll(sender, sent)
     expect(error).toMatchObject({ code: 'unreachable' })
     await sender.close()
     expect(tally(outcomes)).toEqual({ 'unsent Unreachable': 5 })
@@ -122,7 +108,7 @@ describe.concurrent('a gateway that cannot be reached', () => {
       },
     })
     const sent = range(0, 5)
-    const { outcomes, error } = await sendAll(sender, sent)
+    const { outcomes, error } = await deliverAll(sender, sent)
     expect(error).toBeUndefined()
     expect(tally(outcomes)).toEqual({ accepted: 5 })
     expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
@@ -186,7 +172,7 @@ describe.concurrent('a fault of the credentials or of trust stops the sender for
   ])('$rule', async ({ code, open }, context) => {
     const { simulator, sender } = await open(context)
     const sent = range(0, 5)
-    const { outcomes, error } = await sendAll(sender, sent)
+    const { outcomes, error } = await deliverAll(sender, sent)
     expect(error).toMatchObject({ name: 'SenderError', code })
     expect(error?.remedy).not.toBe('')
     expect(tally(outcomes)).toEqual({ 'unsent Stopped': 5 })
@@ -202,7 +188,7 @@ describe.concurrent('a fault of the credentials or of trust stops the sender for
       script: { rules: [{ when: { token: numbered(39_999).token }, do: { status: 3 } }] },
     })
     const sent = range(0, 40_000)
-    const { outcomes, error } = await sendAll(sender, sent)
+    const { outcomes, error } = await deliverAll(sender, sent)
     expect(error?.code).toBe('credentials-refused')
     expect(contradictions(simulator.journal, sent, outcomes)).toEqual([])
     expect(tally(outcomes)).toEqual({ accepted: 39_999, 'unsent Stopped': 1 })

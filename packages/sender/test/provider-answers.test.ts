@@ -1,8 +1,8 @@
 import { PROVIDER_REASONS, type ProviderReason } from '@lhspn/apns-protocol'
 import { afterAll, describe, expect, test } from 'vitest'
 
-import { contradictions, expectNoLeftovers, numbered, outcomesOf, range, tally } from './delivery.ts'
-import { deliverAll, eventsOf, openProviderDelivery } from './provider-delivery.ts'
+import { contradictions, deliverAll, expectNoLeftovers, numbered, outcomesOf, range, tally } from './delivery.ts'
+import { eventsOf, openProviderDelivery } from './provider-delivery.ts'
 
 afterAll(expectNoLeftovers)
 

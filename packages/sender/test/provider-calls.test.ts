@@ -1,7 +1,16 @@
 import { afterAll, describe, expect, test } from 'vitest'
 
-import { contradictions, Endless, expectNoLeftovers, numbered, outcomesOf, range, tally } from './delivery.ts'
-import { deliverAll, openProviderDelivery } from './provider-delivery.ts'
+import {
+  contradictions,
+  deliverAll,
+  Endless,
+  expectNoLeftovers,
+  numbered,
+  outcomesOf,
+  range,
+  tally,
+} from './delivery.ts'
+import { openProviderDelivery } from './provider-delivery.ts'
 
 afterAll(expectNoLeftovers)
 

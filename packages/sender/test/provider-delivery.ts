@@ -3,16 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { type Simulator, type SimulatorOptions, startSimulator } from '@lhspn/apns-simulator'
 import { expect, type TestContext } from 'vitest'
 
-import {
-  type Notification,
-  openSigningKey,
-  type Outcome,
-  type ProviderApiOptions,
-  Sender,
-  type SenderError,
-  type SenderEvent,
-  type SendOptions,
-} from '../src/index.ts'
+import { openSigningKey, type ProviderApiOptions, Sender, type SenderEvent } from '../src/index.ts'
 import { certificates } from './raw-http2-server.ts'
 
 /** A key that no server knows: the servers of these tests take any. */
@@ -94,19 +85,4 @@ export async function openProviderSender(
 
 export function eventsOf(events: readonly SenderEvent[], kind: SenderEvent['kind']): readonly SenderEvent[] {
   return events.filter((event) => event.kind === kind)
-}
-
-/** All outcomes of one call, and the error that it ended with. */
-export async function deliverAll<N extends Notification>(
-  sender: Sender,
-  notifications: readonly N[],
-  options?: SendOptions,
-): Promise<{ readonly outcomes: Outcome<N>[]; readonly error: SenderError | undefined }> {
-  const outcomes: Outcome<N>[] = []
-  try {
-    for await (const batch of sender.send([notifications], options)) outcomes.push(...batch)
-  } catch (error) {
-    return { outcomes, error: error as SenderError }
-  }
-  return { outcomes, error: undefined }
 }

@@ -1,8 +1,8 @@
 import { FRAME, HTTP2_ERROR, renderHeaderBlock, SETTING } from '@lhspn/apns-protocol/http2'
 import { afterAll, describe, expect, test } from 'vitest'
 
-import { expectNoLeftovers, outcomesOf, range, tally } from './delivery.ts'
-import { deliverAll, eventsOf, openProviderSender } from './provider-delivery.ts'
+import { deliverAll, expectNoLeftovers, outcomesOf, range, tally } from './delivery.ts'
+import { eventsOf, openProviderSender } from './provider-delivery.ts'
 import { dataFrame, frame, headersFrames, make } from './raw-frames.ts'
 import { openRawServer, type RawBehaviour, type RawConnection } from './raw-http2-server.ts'
 

@@ -1,14 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import { type AddressInfo, connect, type Socket } from 'node:net'
 
 import { createCertificates } from '@lhspn/apns-simulator'
 import { afterAll, describe, expect, test } from 'vitest'
 
 import { openCertificate, openSigningKey } from '../src/index.ts'
-import { contradictions, expectNoLeftovers, outcomesOf, range, tally } from './delivery.ts'
-import { deliverAll, openProviderDelivery, signingKey } from './provider-delivery.ts'
+import { contradictions, deliverAll, expectNoLeftovers, outcomesOf, range, tally } from './delivery.ts'
+import { openProviderDelivery, signingKey } from './provider-delivery.ts'
+import { openProxy } from './proxy.ts'
 import { certificates } from './raw-http2-server.ts'
 
 afterAll(expectNoLeftovers)
@@ -81,36 +79,14 @@ describe('credentials', () => {
 })
 
 test('through a proxy, every connection', async (context) => {
-  const asked: (string | undefined)[] = []
-  const sockets = new Set<Socket>()
-  const proxy = createServer().on('connect', ({ url }, client: Socket) => {
-    asked.push(url)
-    const server = connect(Number(url?.split(':').at(-1)), '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      client.pipe(server).pipe(client)
-    })
-    for (const socket of [client, server]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => {
-        client.destroy()
-        server.destroy()
-      })
-    }
-  })
-  proxy.listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  context.onTestFinished(() => {
-    proxy.close()
-    for (const socket of sockets) socket.destroy()
-  })
+  const { port, asked } = await openProxy(context)
   const { simulator, sender } = await openProviderDelivery(context, {
     script: { provider: { rules: [{ when: { every: 300 }, do: { goaway: 'before' } }] } },
-    sender: { proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` },
+    sender: { proxy: `http://127.0.0.1:${port}` },
   })
   expect(tally(await outcomesOf(sender.send([range(0, 1000)])))).toEqual({ accepted: 1000 })
   expect(asked.length).toBe(simulator.journal.connections)
-  expect(new Set(asked)).toEqual(new Set([simulator.provider]))
+  expect(new Set(asked.map(({ target }) => target))).toEqual(new Set([simulator.provider]))
 })
 
 describe('faults of connections and streams: the outcomes and the journal agree', () => {
