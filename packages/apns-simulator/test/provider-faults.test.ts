@@ -115,11 +115,44 @@ test.for<{ do: 'close' | 'reset' }>([{ do: 'close' }, { do: 'reset' }])(
     if (action === 'close') expect(answers.slice(0, 2)).toEqual([200, 200])
     expect(answers[2]).toMatch(/^reset/)
     expect(verdicts(simulator).slice(0, 3)).toEqual(['accepted', 'accepted', 'discarded'])
+    expect(simulator.journal.acceptedTimes(TOKENS[3] ?? '')).toBe(0)
     await simulator.journal.waitFor(({ closed }) => closed === 1)
     expect(told(await connectTo(simulator).send())).toBe(200)
     expect(simulator.journal.violations()).toEqual([])
   },
 )
+
+test('an answer that is delayed is owed: the connection waits for it behind a GOAWAY', async () => {
+  const simulator = await start({
+    rules: [
+      { when: { token: OTHER }, do: { status: 200, delayMs: 50 } },
+      { when: THIRD, do: { goaway: 'this' } },
+    ],
+  })
+  const { answers, client } = await burst(simulator, [OTHER, THIRD.token])
+  await client.closed
+  expect(answers).toEqual([200, 200])
+  expect(client.goaways[0]).toEqual([0, 5, ''])
+})
+
+test('an answer that is delayed is lost where its connection falls silent', async () => {
+  const simulator = await start({
+    rules: [
+      { when: { token: OTHER }, do: { status: 500, reason: 'InternalServerError', delayMs: 50 } },
+      { when: THIRD, do: 'silent-connection' },
+    ],
+  })
+  const client = connectTo(simulator)
+  await client.send()
+  await client.allowed(1000)
+  const answered: unknown[] = []
+  for (const token of [OTHER, THIRD.token])
+    client.open({ ':path': `/3/device/${token}` }).on('response', (headers) => answered.push(headers[':status']))
+  await simulator.journal.waitFor((journal) => journal.refusals().size === 1)
+  // a second connection is served meanwhile: the first had all the time that an answer takes
+  expect(told(await connectTo(simulator).send())).toBe(200)
+  expect(answered).toEqual([])
+})
 
 test('an answer that is delayed is taken at once; GOAWAY without a stream lets it go first', async () => {
   const simulator = await start({
