@@ -8,8 +8,11 @@ import { numbers } from './numbered.ts'
 
 export const NOTIFICATIONS = 60
 
-/** What every plan has beside the steps of its world: one call or two, what they want, and how they end. */
-export const callsOfPlan = {
+/** What every plan has beside the steps of its world: how connections are opened, and one call or two, what they want and how they end. */
+export const commonPlan = {
+  connections: fc.constantFrom(1, 3),
+  // So few that it matters: longer waits between fruitless openings keep them below four by themselves.
+  connectionsPerSecond: fc.constantFrom(1, 2, 4),
   onUnconfirmed: fc.constantFrom<OnUnconfirmed>('report', 'resend'),
   split: fc.integer({ min: 1, max: NOTIFICATIONS }),
   ending: fc.option(fc.constantFrom<Ending>('Aborted', 'Draining'), { nil: undefined }),

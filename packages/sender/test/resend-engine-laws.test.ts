@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect } from 'vitest'
 
-import { callsOfPlan, commonLaws, lawOf, play } from './engine-laws.ts'
+import { commonPlan, commonLaws, lawOf, play } from './engine-laws.ts'
 import { type Answer, GatewayWorld } from './gateway-world.ts'
 
 const answer: fc.Arbitrary<Answer | undefined> = fc.oneof(
@@ -32,7 +32,7 @@ const step = fc.oneof(
 )
 
 const plan = fc.record({
-  ...callsOfPlan,
+  ...commonPlan,
   answersBarriers: fc.boolean(),
   assumeAccepted: fc.boolean(),
   steps: fc.array(step, { maxLength: 60, size: 'max' }),
@@ -41,7 +41,8 @@ const plan = fc.record({
 type Plan = typeof plan extends fc.Arbitrary<infer T> ? T : never
 
 function run(chosen: Plan): GatewayWorld {
-  const world = new GatewayWorld(chosen.answersBarriers, { assumeAccepted: chosen.assumeAccepted })
+  const { answersBarriers, assumeAccepted, connections, connectionsPerSecond } = chosen
+  const world = new GatewayWorld(answersBarriers, { assumeAccepted, connections, connectionsPerSecond })
   return play(world, chosen, (happening) => {
     if (happening.do === 'tick') return world.tick(happening.ms)
     if (happening.do === 'calm') return world.calm(happening.ms)

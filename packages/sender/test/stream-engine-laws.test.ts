@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect } from 'vitest'
 
-import { callsOfPlan, commonLaws, lawOf, play } from './engine-laws.ts'
+import { commonPlan, commonLaws, lawOf, play } from './engine-laws.ts'
 import { type Answer, ProviderWorld } from './provider-world.ts'
 
 const answer: fc.Arbitrary<Answer> = fc.oneof(
@@ -54,12 +54,13 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('calm' as const), ms: fc.constantFrom(0, 10, 300) }),
 )
 
-const plan = fc.record({ ...callsOfPlan, steps: fc.array(step, { maxLength: 80, size: 'max' }) })
+const plan = fc.record({ ...commonPlan, steps: fc.array(step, { maxLength: 80, size: 'max' }) })
 
 type Plan = typeof plan extends fc.Arbitrary<infer T> ? T : never
 
 function run(chosen: Plan): ProviderWorld {
-  const world = new ProviderWorld()
+  const { connections, connectionsPerSecond } = chosen
+  const world = new ProviderWorld({ connections, connectionsPerSecond })
   return play(world, chosen, (happening) => {
     if (happening.do === 'tick') return world.tick(happening.ms)
     if (happening.do === 'calm') return world.calm(happening.ms)
