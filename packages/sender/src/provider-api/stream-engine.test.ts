@@ -113,6 +113,36 @@ describe('provider tokens', () => {
     expect([told(world), world.tokens]).toEqual(['0 accepted', made])
   })
 
+  test('a connection keeps its token for 20 minutes, also when another one begins with a new one meanwhile', () => {
+    const world = provenWorld({ connections: 2 }, 1)
+    world.cut(only(world))
+    world.tick(10 * MINUTE)
+    world.send([0])
+    wait(world, () => world.pipes.length > 0)
+    const older = only(world)
+    world.open(older, 1)
+    answerAll(world, older, OK)
+    world.tick(16 * MINUTE)
+    // One request at a time on each, and a second that waits: another connection is opened.
+    world.send([1, 2])
+    pong(world, older)
+    world.pump()
+    wait(world, () => world.pipes.length > 1)
+    const younger = world.pipes.find((pipe) => pipe !== older) as Pipe
+    world.open(younger, 1)
+    world.deliver(younger, Infinity)
+    expect([older, younger].map(({ received }) => received.authorization)).toEqual(['bearer token-1', 'bearer token-2'])
+    for (const [index, text] of ['token-1', 'token-2'].entries()) {
+      answerAll(world, older, OK)
+      answerAll(world, younger, OK)
+      world.tick(index * 5 * MINUTE)
+      world.send([3 + 2 * index, 4 + 2 * index])
+      for (const pipe of world.pipes) pong(world, pipe)
+      world.pump()
+      expect(older.received.authorization).toBe(`bearer ${text}`)
+    }
+  })
+
   test('one that Apple calls expired is renewed once for all that were refused with it', () => {
     const world = provenWorld()
     world.send(numbers(5))
