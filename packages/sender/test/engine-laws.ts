@@ -6,7 +6,7 @@ import type { Link } from '../src/engine.ts'
 import type { EnginePipe, EngineWorld } from './engine-world.ts'
 import { numbers } from './numbered.ts'
 
-export const NOTIFICATIONS = 60
+const NOTIFICATIONS = 60
 
 /** What every plan has beside the steps of its world: how connections are opened, and one call or two, what they want and how they end. */
 export const commonPlan = {
