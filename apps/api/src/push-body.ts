@@ -1,15 +1,19 @@
 import { z } from '@hono/zod-openapi'
 import { MAX_BADGE, MAX_TOKEN_BYTES, PUSH_TYPES } from '@lhspn/apns-protocol'
 import { MAX_AUDIENCE_TOKENS } from '@lhspn/device-store'
-import { type NotificationRecord, PAUSE_CAUSES, PUSH_STATES, type StoredPush } from '@lhspn/dispatcher'
+import {
+  MAX_RATE,
+  type NotificationRecord,
+  PAUSE_CAUSES,
+  PUSH_STATES,
+  SETTLED_KINDS,
+  type StoredPush,
+} from '@lhspn/dispatcher'
 import { ENVIRONMENTS } from '@lhspn/service'
 
 import type { Columns } from './list.ts'
 import { deviceToken, environment, time, topic } from './schemas.ts'
 
-/** What can become of a notification. */
-export const OUTCOMES = ['accepted', 'rejected', 'unregistered', 'unconfirmed'] as const
-const MAX_RATE = 1_000_000
 const PUSH_TYPE_NAMES = Object.keys(PUSH_TYPES)
 const PRIORITIES = [10, 5, 1]
 
@@ -181,7 +185,7 @@ export const recordSchema = z
     id: z.string().openapi({ description: 'Its `apns-id`.' }),
     push: z.string(),
     token: deviceToken,
-    outcome: z.enum(OUTCOMES).nullable().openapi({ description: 'null: not settled yet.' }),
+    outcome: z.enum(SETTLED_KINDS).nullable().openapi({ description: 'null: not settled yet.' }),
     reason: z.string().optional(),
     since: time.optional().openapi({ description: 'When its device was removed.' }),
     remedy: z.string().optional(),

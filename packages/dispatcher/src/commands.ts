@@ -1,12 +1,10 @@
 import type { Database, Session, Transaction } from '@lhspn/database'
 
 import { DispatcherError } from './errors.ts'
+import { MAX_RATE } from './parse-push.ts'
 import type { PushEvent, PushState, Standing } from './push-state.ts'
 import { endPlanning, forgiveLeases, liftLimit, switchMismatchOff, writeRate } from './statements/commands.ts'
 import { findNumber, movePush } from './statements/pushes.ts'
-
-/** Notifications a second that may be asked for. */
-const MAX_RATE = 1_000_000
 
 /** What a push is to be from now on. */
 export interface PushChanges {

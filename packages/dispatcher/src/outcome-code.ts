@@ -3,6 +3,12 @@ import type { Outcome, OutcomeKind } from '@lhspn/sender'
 
 /** What a settled notification can be: all but `unsent`, which is given back. */
 export type SettledKind = Exclude<OutcomeKind, 'unsent'>
+export const SETTLED_KINDS = [
+  'accepted',
+  'rejected',
+  'unregistered',
+  'unconfirmed',
+] as const satisfies readonly SettledKind[]
 
 export interface CodeFacts {
   readonly kind: SettledKind

@@ -42,7 +42,8 @@ const FIELDS: readonly (keyof PushRequest)[] = [
 const DAY_MS = 86_400_000
 const DEFAULT_EXPIRATION: Expiration = { afterMs: DAY_MS }
 const MAX_TOPIC_LENGTH = 255
-const MAX_RATE = 1_000_000
+/** Notifications a second that may be asked for. */
+export const MAX_RATE = 1_000_000
 const MAX_COUNT = 4_294_967_295
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS }
 const TIME = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/

@@ -36,13 +36,14 @@ export async function preview(
   over: Interface,
   now: number,
 ): Promise<Preview> {
-  await checkAudience(store, request)
+  const count = await countAudience(store, request)
+  checkAudience(request, count)
   const { pushType, priority, payload, badge } = request
   const { plain, beforeBadge, afterBadge } = renderPayload(payload)
   const { expiration = 0, collapseId } = contentOf(request, expiryOf(request.expiration, request.sendAt ?? now))
   const digits = badge === 'increment' ? MAX_BADGE_DIGITS : String(badge).length
   return {
-    count: (await countAudience(store, request)) ?? null,
+    count: count ?? null,
     payloadBytes: badge === null ? plain.length : beforeBadge.length + digits + afterBadge.length,
     headers: {
       ...(over === 'provider-api' && { 'apns-topic': topicOf(request.app, pushType) }),

@@ -52,7 +52,7 @@ export async function submit(
   const keyed = keyedRequest(request, options)
   const replay = keyed === undefined ? undefined : await findReplay(context.database, keyed)
   if (replay !== undefined) return replay
-  await checkAudience(context.store, request)
+  if (request.maxAudience !== null) checkAudience(request, await countAudience(context.store, request))
   const made = { id: `psh_${ulid()}`, owner: 'stream' in request.audience ? newOwner() : undefined }
   const submissionOf = (number: number): Submission => ({
     number,
@@ -100,13 +100,11 @@ export async function countAudience(
 }
 
 /** @throws DispatcherError `audience-too-large` */
-export async function checkAudience(store: DeviceStore, request: PushRequest): Promise<void> {
-  if (request.maxAudience === null) return
-  const count = await countAudience(store, request)
-  if (count === undefined || count <= request.maxAudience) return
+export function checkAudience({ maxAudience }: PushRequest, count: number | undefined): void {
+  if (maxAudience === null || count === undefined || count <= maxAudience) return
   throw new DispatcherError(
     'audience-too-large',
-    `The audience has ${count} devices, ${request.maxAudience} may be; nothing was sent`,
+    `The audience has ${count} devices, ${maxAudience} may be; nothing was sent`,
     'Look at the filter, or allow more.',
     { faults: [{ pointer: '/maxAudience', detail: `The audience has ${count} devices now.` }] },
   )

@@ -7,6 +7,7 @@ import {
   parsePushRequest,
   PUSH_STATES,
   type PushRequest,
+  SETTLED_KINDS,
   type StoredPush,
 } from '@lhspn/dispatcher'
 import { type Caller, type Environment, sendingInterface, type Service } from '@lhspn/service'
@@ -18,7 +19,6 @@ import { answerList } from '../list.ts'
 import { ApiError, refuseFaults } from '../problem.ts'
 import {
   newPushSchema,
-  OUTCOMES,
   previewSchema,
   PUSH_COLUMNS,
   type PushBody,
@@ -171,7 +171,7 @@ const notifications = endpoint({
   scope: 'send',
   params: idParams,
   query: z.strictObject({
-    outcome: z.enum(OUTCOMES).optional(),
+    outcome: z.enum(SETTLED_KINDS).optional(),
     reason: z.string().min(1).max(100).optional().openapi({ example: 'BadDeviceToken' }),
     limit: limit.optional(),
     cursor: cursor.optional(),

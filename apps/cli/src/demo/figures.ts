@@ -1,9 +1,8 @@
 import { ERROR_STATUSES, isErrorStatus } from '@lhspn/apns-protocol'
 import type { Journal, JournalEntry, RequestEntry } from '@lhspn/apns-simulator'
-import type { Counts, NotificationRecord } from '@lhspn/dispatcher'
+import { type Counts, type NotificationRecord, SETTLED_KINDS } from '@lhspn/dispatcher'
 
 import { CommandError } from '../errors.ts'
-import { KINDS } from '../pushes/summary.ts'
 import { INCIDENTS, type IncidentKind, type PushPlan, REJECTED_AS } from './plan.ts'
 
 /** Counted on our side, by outcome, and on the simulator's, by what it took and answered. */
@@ -136,7 +135,7 @@ export function countFigures(
     must(figures.taken, figures.accepted + figures.unconfirmedTaken, 'notifications that the simulator took'),
     must(tokens.filter((token) => journal.acceptedTimes(token) > 1).length, 0, 'notifications taken twice'),
     must(counts.remaining, 0, 'remaining notifications'),
-    ...KINDS.map((kind) => must(counts[kind], figures[kind], `${kind} by the sums of the push`)),
+    ...SETTLED_KINDS.map((kind) => must(counts[kind], figures[kind], `${kind} by the sums of the push`)),
     must(figures.violations, 0, 'requests that were not in order'),
     ...checkSettled(plan, figures, byToken),
     ...checkAnswers(plan, figures.answers),

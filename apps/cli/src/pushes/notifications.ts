@@ -1,5 +1,5 @@
 import { RECORD_COLUMNS, toCsv, toRecordBody } from '@lhspn/api'
-import type { NotificationRecord, SettledKind } from '@lhspn/dispatcher'
+import { type NotificationRecord, SETTLED_KINDS, type SettledKind } from '@lhspn/dispatcher'
 import { didYouMean } from '@lhspn/service'
 
 import type { Context } from '../context.ts'
@@ -9,7 +9,6 @@ import { configOf } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import type { Output } from '../output.ts'
 import { ON_TERMINAL, pagesOf } from './pages.ts'
-import { KINDS } from './summary.ts'
 
 /** The flags of `pushes notifications` as they were typed. */
 interface NotificationFlags {
@@ -47,9 +46,9 @@ export function listNotifications(id: string, flags: NotificationFlags, context:
 
 function readFlags({ outcome: text, csv }: NotificationFlags, output: Output): SettledKind | undefined {
   const faults: InputFault[] = []
-  const outcome = KINDS.find((name) => name === text)
+  const outcome = SETTLED_KINDS.find((name) => name === text)
   if (text !== undefined && outcome === undefined) {
-    const detail = `must be one of ${KINDS.join(', ')}, not "${text}"${didYouMean(text, KINDS)}`
+    const detail = `must be one of ${SETTLED_KINDS.join(', ')}, not "${text}"${didYouMean(text, SETTLED_KINDS)}`
     faults.push({ flag: '--outcome', detail })
   }
   if (csv === true && output.json) faults.push({ flag: '--csv', detail: 'cannot stand beside --json' })

@@ -1,9 +1,6 @@
-import { kindOfReason, type SettledKind, type StoredPush } from '@lhspn/dispatcher'
+import { kindOfReason, SETTLED_KINDS, type StoredPush } from '@lhspn/dispatcher'
 
 import { alignColumns, formatCount } from '../output.ts'
-
-/** What can have become of a notification that has settled. */
-export const KINDS: readonly SettledKind[] = ['accepted', 'rejected', 'unregistered', 'unconfirmed']
 
 /** What the dispatcher calls reasons that it has no name for. */
 const UNNAMED = 'Other'
@@ -11,7 +8,7 @@ const UNNAMED = 'Other'
 /** A push for people: how far it is, what became of its notifications with every reason, and where to read about that. */
 export function summaryOf(push: StoredPush): readonly string[] {
   const { counts, reasons } = push
-  const rows = KINDS.flatMap((kind) => {
+  const rows = SETTLED_KINDS.flatMap((kind) => {
     const [first = [], ...others] = reasonCells(reasons, (reason) => kindOfReason(reason) === kind)
     return [[`  ${kind}`, formatCount(counts[kind]), ...first], ...others.map((cells) => ['', '', ...cells])]
   })
@@ -23,7 +20,7 @@ export function summaryOf(push: StoredPush): readonly string[] {
 
 /** Where to look next; undefined where everything was accepted, or nothing is known yet. */
 export function nextOf({ id, counts }: StoredPush): string | undefined {
-  const kind = KINDS.find((name) => name !== 'accepted' && counts[name] > 0)
+  const kind = SETTLED_KINDS.find((name) => name !== 'accepted' && counts[name] > 0)
   return kind === undefined ? undefined : `Next: lhspn pushes notifications ${id} --outcome ${kind}`
 }
 

@@ -12,8 +12,6 @@ export interface BullMqQueueOptions {
   readonly database: Database
   /** `redis://[user@]host[:port][/number]` or `rediss://…`; its memory policy must be `noeviction`. */
   readonly redisUrl: string
-  /** Where the URL has none. */
-  readonly password?: string | undefined
   /** How long a lease lasts. */
   readonly leaseMs: number
   /** Told what goes wrong with Redis meanwhile; the database then does its work. */
@@ -37,7 +35,7 @@ const LONGEST_PAUSE_MS = 1_000
  * @throws DispatcherError `redis-unreachable`
  */
 export async function openBullMqQueue(options: BullMqQueueOptions): Promise<ChunkQueue> {
-  const { redisUrl, password, onError = () => undefined } = options
+  const { redisUrl, onError = () => undefined } = options
   if (!/^rediss?:\/\//.test(redisUrl)) throw unreachable('its URL is neither redis: nor rediss:')
   const common: RedisOptions = {
     lazyConnect: true,
@@ -45,7 +43,6 @@ export async function openBullMqQueue(options: BullMqQueueOptions): Promise<Chun
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(2 ** attempt * 10, LONGEST_PAUSE_MS),
-    ...(password !== undefined && { password }),
   }
   // Only who has a Redis pays for loading what speaks to it.
   const ioredis = await import('ioredis')
@@ -120,10 +117,9 @@ class BullMqQueue implements ChunkQueue {
   }
 
   async lease(wish: LeaseWish, signal: AbortSignal): Promise<Lease | undefined> {
-    const ends = AbortSignal.any([signal, this.#closing.signal])
     this.#reclaim()
-    const turn = await this.#turn(wish, ends)
-    if (ends.aborted) {
+    const turn = await this.#turn(wish, signal)
+    if (signal.aborted || this.#closing.signal.aborted) {
       if (turn !== undefined) this.#tell(() => this.#next(turn.push, turn))
       return undefined
     }
@@ -178,17 +174,18 @@ class BullMqQueue implements ChunkQueue {
   /** The next turn that comes within a while. */
   #turn({ lightOnly }: LeaseWish, signal: AbortSignal): Promise<Turn | undefined> {
     return new Promise((resolve) => {
+      const ends = [signal, this.#closing.signal]
       const stops: (() => void)[] = []
       const settle = (turn: Turn | undefined): void => {
         clearTimeout(timer)
-        signal.removeEventListener('abort', leave)
+        for (const end of ends) end.removeEventListener('abort', leave)
         for (const stop of stops) stop()
         resolve(turn)
       }
       const leave = (): void => settle(undefined)
       const timer = setTimeout(leave, this.#reachable ? LOOK_MS : AWAY_MS)
-      signal.addEventListener('abort', leave)
-      if (signal.aborted) return leave()
+      for (const end of ends) end.addEventListener('abort', leave)
+      if (ends.some(({ aborted }) => aborted)) return leave()
       for (const line of lightOnly ? [this.#lines.light] : [this.#lines.light, this.#lines.heavy])
         stops.push(line.wait(settle))
     })

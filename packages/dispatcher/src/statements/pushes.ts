@@ -1,5 +1,6 @@
 import { type Database, type Parameter, placeholders, type Session, type Transaction } from '@lhspn/database'
 
+import { SETTLED_KINDS } from '../outcome-code.ts'
 import { environmentOf, PUSH_COLUMNS, type PushRow, rowOf, standingOf, stateNumber } from '../push-row.ts'
 import { follow, isEnd, PAUSE_CAUSES, type PausedBecause, type PushEvent, type Standing } from '../push-state.ts'
 import type { Counts, Environment } from '../push.ts'
@@ -16,9 +17,7 @@ export interface CountedRow extends PushRow {
 }
 
 const ROW = PUSH_COLUMNS.map((column) => `p.${column}`).join(', ')
-const SUMS = ['accepted', 'rejected', 'unregistered', 'unconfirmed']
-  .map((column) => `p.kept_${column} + COALESCE(c.${column}, 0) AS ${column}`)
-  .join(', ')
+const SUMS = SETTLED_KINDS.map((column) => `p.kept_${column} + COALESCE(c.${column}, 0) AS ${column}`).join(', ')
 
 /** Stores a push; answers its number. */
 export async function insertPush(transaction: Transaction, row: Inserted): Promise<number> {
