@@ -132,7 +132,7 @@ const REFUSED = [
   [['--filter', '{"al":[]}', '--max-audience', '1'], '--filter: Must be a pair'],
   [['--filter', '[', '--max-audience', '1'], '--filter: no valid JSON'],
   [['--filter', '["a","b"]', '--any', 'c=d', '--max-audience', '1'], '--filter: cannot stand beside --where'],
-  [['--all', '--max-audience', 'many'], '--max-audience: must be a whole number'],
+  [['--all', '--max-audience', 'many'], '--max-audience: Must be a whole number'],
   [['--to', '-', '--max-audience', '1'], '--max-audience: cannot stand beside --to -'],
 ] as const
 

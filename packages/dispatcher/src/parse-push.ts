@@ -11,7 +11,7 @@ import {
 import { type Audience, DeviceStoreError, parseAudience } from '@lhspn/device-store'
 
 import { DispatcherError } from './errors.ts'
-import { contentOf, type Environment, type Expiration, expiryOf, type PushRequest, type TokenStream } from './push.ts'
+import { contentAt, type Environment, type Expiration, type PushRequest, type TokenStream } from './push.ts'
 
 export interface ParsePushOptions {
   /** Topic to take where the request names none. */
@@ -45,6 +45,8 @@ const MAX_TOPIC_LENGTH = 255
 /** Notifications a second that may be asked for. */
 export const MAX_RATE = 1_000_000
 const MAX_COUNT = 4_294_967_295
+/** UNIX ms: APNs has 32 bits for seconds. */
+const MAX_EXPIRY = 4_294_967_295_000
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS }
 const TIME = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/
 
@@ -68,9 +70,8 @@ export function parsePushRequest(value: unknown, { app, now, interfaceOf }: Pars
 }
 
 /** Whether APNs will take the content of a push that begins now (UNIX ms). Pointers lead into the request. */
-export function checkPush(request: PushRequest, over: Interface, now: number) {
-  const content = contentOf(request, expiryOf(request.expiration, request.sendAt ?? now))
-  return checkContent(content, over, { badge: request.badge !== null })
+export function checkPush(request: Omit<PushRequest, 'audience'>, over: Interface, now: number) {
+  return checkContent(contentAt(request, now), over, { badge: request.badge !== null })
 }
 
 /** A duration such as `90s`, `10m`, `24h`, `30d`, in ms. */
@@ -151,13 +152,16 @@ class Reader {
     const { expiration } = this.#fields
     if (expiration === undefined) return DEFAULT_EXPIRATION
     if (expiration === 0 || expiration === '0') return { at: 0 }
+    const start = sendAt ?? this.#now
     const afterMs = typeof expiration === 'string' ? parseDuration(expiration) : undefined
-    if (afterMs !== undefined && afterMs > 0) return { afterMs }
-    const at = parseTime(expiration)
+    const at = afterMs === undefined ? parseTime(expiration) : start + afterMs
     if (at === undefined)
       this.#fault('/expiration', 'Must be a duration such as 24h, 0 (now or never), or a time (RFC 3339).')
-    else if (at <= (sendAt ?? this.#now)) this.#fault('/expiration', 'Must not be over before the push begins.')
-    return at === undefined ? DEFAULT_EXPIRATION : { at }
+    else if (at <= start) this.#fault('/expiration', 'Must not be over before the push begins; 0 means now or never.')
+    else if (at > MAX_EXPIRY)
+      this.#fault('/expiration', 'Must not be beyond 2106, the last year that APNs can express.')
+    else return afterMs === undefined ? { at } : { afterMs }
+    return DEFAULT_EXPIRATION
   }
 
   #badge(): PushRequest['badge'] {

@@ -10,7 +10,7 @@ import {
 import type { DeviceStore } from '@lhspn/device-store'
 
 import { checkPush } from './parse-push.ts'
-import { contentOf, expiryOf, type PushRequest } from './push.ts'
+import { contentAt, type PushRequest } from './push.ts'
 import { checkAudience, countAudience } from './submit.ts'
 
 /** What would be sent, and to whom. */
@@ -40,7 +40,7 @@ export async function preview(
   checkAudience(request, count)
   const { pushType, priority, payload, badge } = request
   const { plain, beforeBadge, afterBadge } = renderPayload(payload)
-  const { expiration = 0, collapseId } = contentOf(request, expiryOf(request.expiration, request.sendAt ?? now))
+  const { expiration = 0, collapseId } = contentAt(request, now)
   const digits = badge === 'increment' ? MAX_BADGE_DIGITS : String(badge).length
   return {
     count: count ?? null,

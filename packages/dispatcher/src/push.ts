@@ -45,6 +45,11 @@ export function expiryOf(expiration: Expiration, start: number): number {
   return 'at' in expiration ? expiration.at : start + expiration.afterMs
 }
 
+/** What the sender would get of a push that begins when it is due, or now (UNIX ms). */
+export function contentAt(push: PushContent & Pick<PushRequest, 'sendAt'>, now: number): Content {
+  return contentOf(push, expiryOf(push.expiration, push.sendAt ?? now))
+}
+
 /** What the sender gets; `expiresAt` in UNIX ms, 0 = now or never. */
 export function contentOf(push: Omit<PushContent, 'expiration'>, expiresAt: number): Content {
   const { payload, pushType, priority, collapseId } = push

@@ -64,7 +64,14 @@ async function send(text: string | undefined, flags: SendFlags, context: Context
   const { output, stdin } = context
   // an app that cannot be reached there is told so later on, by whoever would send to it
   const over = interfaceOf(scope.app, environment) ?? 'provider-api'
-  const circumstances = { interface: over, stdin, now: Date.now(), mayAsk: mayAsk(context) }
+  const circumstances = {
+    app: scope.app.topic,
+    environment,
+    interface: over,
+    stdin,
+    now: Date.now(),
+    mayAsk: mayAsk(context),
+  }
   const request = await readSendRequest(text, flags, circumstances, faults)
   for (const { flag = 'payload', pointer = '', detail } of request.warnings) {
     output.warn(`${flag}${pointer === '' ? '' : ` ${pointer}`}: ${detail}`)

@@ -1,19 +1,8 @@
-import {
-  checkContent,
-  type Content,
-  type Fault,
-  type Interface,
-  isPushType,
-  type JsonValue,
-  MAX_BADGE,
-  PUSH_TYPES,
-} from '@lhspn/apns-protocol'
-import type { PushRequest } from '@lhspn/dispatcher'
-import { didYouMean, parseDuration } from '@lhspn/service'
+import { type Fault, isPushType, type JsonValue, MAX_BADGE, PUSH_TYPES } from '@lhspn/apns-protocol'
+import { didYouMean } from '@lhspn/service'
 
 import type { InputFault } from '../errors.ts'
 import { readPair } from '../pair.ts'
-import { readTime } from './time.ts'
 
 /** The flags of `send` that make up a content, as they were typed. */
 export interface ContentFlags {
@@ -31,58 +20,38 @@ export interface ContentFlags {
   readonly collapseId?: string | undefined
 }
 
-/** A content that APNs takes, or every reason why it does not. */
-export interface ReadContent {
-  readonly content: Content | undefined
-  /** As it was meant: the content has the time that it comes to. */
-  readonly expiration: PushRequest['expiration'] | undefined
-  /** Whether each device's badge counts up by one; a number is in the payload. */
-  readonly badge: 'increment' | undefined
-  readonly faults: readonly InputFault[]
-  readonly warnings: readonly InputFault[]
-}
+/** Members of a push as its JSON would have them, whatever was typed: the dispatcher's parser is their judge. */
+export type PushMembers = Readonly<Record<string, unknown>>
 
 const INCREMENT = 'increment'
 
 /**
- * Makes a content of flags, or of Apple's JSON and the flags about delivery, and checks it for an interface.
+ * Makes a content of flags, or of Apple's JSON and the flags about delivery.
  * @param text the alert's body; undefined where none was typed
  * @param payloadText JSON that `--payload` brought; then no other flag may say what is shown
- * @param start UNIX milliseconds when the push begins: durations count from it
+ * @param faults gets what no JSON could tell; the payload is of no use then
  */
 export function readContent(
   text: string | undefined,
   flags: ContentFlags,
   payloadText: string | undefined,
-  start: number,
-  over: Interface,
-): ReadContent {
-  const faults: InputFault[] = []
-  const payload = payloadText === undefined ? payloadOf(text, flags, faults) : parsePayload(payloadText, faults)
+  faults: InputFault[],
+): PushMembers {
   if (payloadText !== undefined) refuseBeside(text, flags, faults)
-  const pushType = readType(flags, faults)
-  const priority = readPriority(flags.priority, faults)
-  const expiration = readExpiration(flags.expiration ?? '24h', start, faults)
-  const badge = flags.badge === INCREMENT ? INCREMENT : undefined
-  // what was not understood is not judged a second time
-  if (expiration === undefined || faults.length > 0)
-    return { content: undefined, expiration, badge, faults, warnings: [] }
-  const content = {
-    payload,
-    ...(pushType && { pushType }),
-    ...(priority !== undefined && { priority }),
-    expiration: Math.ceil(('at' in expiration ? expiration.at : start + expiration.afterMs) / 1000),
-    ...(flags.collapseId !== undefined && { collapseId: flags.collapseId }),
-  }
-  const place = (fault: Fault): InputFault => placeInFlags(fault, payloadText !== undefined)
-  const { errors, warnings } = checkContent(content, over, { badge: badge !== undefined })
   return {
-    content: errors.length > 0 ? undefined : (content as Content),
-    expiration,
-    badge,
-    faults: errors.map(place),
-    warnings: warnings.map(place),
+    payload: payloadText === undefined ? payloadOf(text, flags, faults) : parsePayload(payloadText, faults),
+    pushType: typeOf(flags, faults),
+    priority: toNumber(flags.priority),
+    expiration: flags.expiration,
+    collapseId: flags.collapseId,
+    // a number is in the payload
+    badge: flags.badge === INCREMENT ? INCREMENT : undefined,
   }
+}
+
+/** Digits as the number that they are; any other text stays, to be refused. */
+export function toNumber(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
 }
 
 function payloadOf(text: string | undefined, flags: ContentFlags, faults: InputFault[]): Record<string, JsonValue> {
@@ -145,18 +114,10 @@ function refuseBeside(text: string | undefined, flags: ContentFlags, faults: Inp
 
 function readBadge(text: string | undefined, faults: InputFault[]): number | undefined {
   if (text === undefined || text === INCREMENT) return undefined
-  const badge = parseBadge(text)
-  if (badge === undefined) {
-    faults.push({
-      flag: '--badge',
-      detail: `must be a whole number from 0 to ${MAX_BADGE}, or increment, not "${text}"`,
-    })
-  }
-  return badge
-}
-
-function parseBadge(text: string): number | undefined {
-  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_BADGE ? Number(text) : undefined
+  if (/^\d{1,10}$/.test(text) && Number(text) <= MAX_BADGE) return Number(text)
+  const detail = `must be a whole number from 0 to ${MAX_BADGE}, or increment, not "${text}"`
+  faults.push({ flag: '--badge', detail })
+  return undefined
 }
 
 function readData(pairs: readonly string[], faults: InputFault[]): Record<string, JsonValue> {
@@ -177,45 +138,11 @@ function define(data: Record<string, JsonValue>, key: string, value: JsonValue):
   Object.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
-function readType({ type, background }: ContentFlags, faults: InputFault[]): Content['pushType'] {
-  if (type === undefined) return background === true ? 'background' : undefined
-  if (background === true && type !== 'background') {
+function typeOf({ type, background }: ContentFlags, faults: InputFault[]): string | undefined {
+  if (background !== true || type === undefined) return type ?? (background === true ? 'background' : undefined)
+  if (type !== 'background')
     faults.push({ flag: '--type', detail: `must be background beside --background, not ${type}` })
-  } else if (isPushType(type)) {
-    return type
-  } else {
-    const names = Object.keys(PUSH_TYPES)
-    faults.push({
-      flag: '--type',
-      detail: `must be one of ${names.join(', ')}, not "${type}"${didYouMean(type, names)}`,
-    })
-  }
-  return undefined
-}
-
-function readPriority(text: string | undefined, faults: InputFault[]): Content['priority'] {
-  if (text === undefined) return undefined
-  if (text === '10') return 10
-  if (text === '5') return 5
-  if (text === '1') return 1
-  faults.push({ flag: '--priority', detail: `must be 10, 5 or 1, not "${text}"` })
-  return undefined
-}
-
-/** `24h` from the start, `0`, or a time. */
-function readExpiration(text: string, start: number, faults: InputFault[]): ReadContent['expiration'] {
-  if (text === '0') return { at: 0 }
-  const afterMs = parseDuration(text)
-  const at = afterMs === undefined ? readTime(text) : start + afterMs
-  if (at === undefined) {
-    const detail = `must be a duration such as 24h, 0, or a time such as 2030-01-31T12:00:00Z, not "${text}"`
-    faults.push({ flag: '--expiration', detail })
-  } else if (at <= start) {
-    faults.push({ flag: '--expiration', detail: `${text} is over; give 0 for "now or never"` })
-  } else if (at / 1000 > 0xff_ff_ff_ff) {
-    faults.push({ flag: '--expiration', detail: `${text} is beyond 2106, the last year that APNs can express` })
-  } else return afterMs === undefined ? { at } : { afterMs }
-  return undefined
+  return 'background'
 }
 
 const FLAGS: Readonly<Record<string, string>> = {
@@ -232,14 +159,29 @@ const FLAGS: Readonly<Record<string, string>> = {
   '/priority': '--priority',
   '/expiration': '--expiration',
   '/collapseId': '--collapse-id',
+  '/sendAt': '--at',
+  '/rate': '--rate',
+  '/maxAudience': '--max-audience',
+  '/onUnconfirmed': '--on-unconfirmed',
 }
 
-/** Where in what was typed a fault of the content is. */
-function placeInFlags({ pointer, detail }: Fault, isPayloadGiven: boolean): InputFault {
+interface Told {
+  readonly type?: string | undefined
+  /** The file that brought the payload. */
+  readonly payload?: string | undefined
+}
+
+/** Where in what was typed a fault of the push is. */
+export function placeInFlags({ pointer, detail }: Fault, { type, payload }: Told): InputFault {
   const flag = FLAGS[pointer]
+  if (flag === '--type') return { flag, detail: `${detail}${suggestType(type)}` }
   if (flag?.startsWith('--') === true && !pointer.startsWith('/payload')) return { flag, detail }
-  if (isPayloadGiven) return { flag: '--payload', pointer: pointer.replace(/^\/payload/, ''), detail }
+  if (payload !== undefined) return { flag: '--payload', pointer: pointer.replace(/^\/payload/, ''), detail }
   if (flag !== undefined) return { flag, detail }
   if (/^\/payload\/(?!aps)/.test(pointer)) return { flag: '--data', pointer: pointer.replace(/^\/payload/, ''), detail }
   return { pointer, detail }
+}
+
+function suggestType(type: string | undefined): string {
+  return type === undefined || isPushType(type) ? '' : didYouMean(type, Object.keys(PUSH_TYPES))
 }

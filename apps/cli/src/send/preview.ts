@@ -1,11 +1,5 @@
-import {
-  type Content,
-  MAX_BADGE,
-  payloadLength,
-  PUSH_TYPES,
-  renderPayload,
-  shortenDeviceToken,
-} from '@lhspn/apns-protocol'
+import { type Content, MAX_BADGE, payloadLength, renderPayload, shortenDeviceToken } from '@lhspn/apns-protocol'
+import { contentAt } from '@lhspn/dispatcher'
 import { openSender, sendingInterface, serverOf } from '@lhspn/service'
 
 import type { Context } from '../context.ts'
@@ -14,7 +8,7 @@ import type { Scope } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import { formatCount } from '../output.ts'
 import { requestHeadersOf } from './request-headers.ts'
-import { pushRequestOf, type SendRequest } from './request.ts'
+import type { SendRequest } from './request.ts'
 import { readTokenLines } from './token-lines.ts'
 
 const SAMPLE = 5
@@ -49,7 +43,7 @@ function previewAudience(
   context: Context,
 ): Promise<ExitCode> {
   return withService(scope.config, context, async ({ dispatcher }) => {
-    const push = pushRequestOf(request, scope, audience)
+    const push = { ...request.push, audience }
     const { count, sample } = await dispatcher.preview(push, sendingInterface(scope.app, scope.environment))
     // only a stream has none
     await show(request, scope, context, { count: count ?? 0, sample })
@@ -77,12 +71,14 @@ async function readSample({ output, stdin }: Context): Promise<Sampled> {
 }
 
 async function show(
-  { content, badge, warnings }: SendRequest,
+  { push, warnings }: SendRequest,
   scope: Scope,
   { output }: Context,
   { count, sample, refusedLines }: Sampled,
 ): Promise<void> {
-  const { payload, pushType = 'alert', expiration, collapseId } = content
+  const { payload, pushType, priority, badge } = push
+  const content = contentAt(push, Date.now())
+  const { expiration, collapseId } = content
   const { app, environment } = scope
   const { server, ...way } = wayOf(content, scope, sample[0])
   const shown = {
@@ -92,13 +88,13 @@ async function show(
     ...(refusedLines !== undefined && { refusedLines }),
     ...way,
     pushType,
-    priority: content.priority ?? PUSH_TYPES[pushType].defaultPriority,
+    priority,
     expiration: expiration === 0 || expiration === undefined ? 0 : new Date(expiration * 1000).toISOString(),
     ...(collapseId !== undefined && { collapseId }),
     // as many as it has with the greatest badge, where each device has its own
-    payloadBytes: payloadLength(renderPayload(payload), badge === undefined ? undefined : MAX_BADGE),
+    payloadBytes: payloadLength(renderPayload(payload), badge === null ? undefined : MAX_BADGE),
     payload,
-    ...(badge !== undefined && { badge }),
+    ...(badge !== null && { badge }),
     sample,
     warnings,
   }
@@ -106,11 +102,11 @@ async function show(
     await output.printJson(shown)
     return
   }
-  const { headers = {}, priority } = shown
+  const { headers = {} } = shown
   await output.print(
     `${formatCount(count, 'notification')}  ${app.topic}  ${environment}  (dry run: nothing was sent)`,
-    `  payload     ${formatCount(shown.payloadBytes)} bytes${badge === undefined ? '' : ' at most'}  ${JSON.stringify(payload)}`,
-    ...(badge === undefined ? [] : ["  badge       each device's own, counted up by one"]),
+    `  payload     ${formatCount(shown.payloadBytes)} bytes${badge === null ? '' : ' at most'}  ${JSON.stringify(payload)}`,
+    ...(badge === null ? [] : ["  badge       each device's own, counted up by one"]),
     `  push type   ${pushType}`,
     `  priority    ${priority}`,
     `  expiration  ${shown.expiration === 0 ? '0 (now or never)' : shown.expiration}`,

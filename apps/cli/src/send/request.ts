@@ -3,16 +3,15 @@ import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { text as readAll } from 'node:stream/consumers'
 
-import { type Content, type Interface, PUSH_TYPES } from '@lhspn/apns-protocol'
+import type { Fault, Interface } from '@lhspn/apns-protocol'
 import type { Filter } from '@lhspn/device-store'
-import { IDEMPOTENCY_KEY, type PushRequest } from '@lhspn/dispatcher'
-import { didYouMean, parseDuration } from '@lhspn/service'
+import { checkPush, DispatcherError, IDEMPOTENCY_KEY, parsePushRequest, type PushRequest } from '@lhspn/dispatcher'
+import { type Environment, parseDuration } from '@lhspn/service'
 
 import { type InputFault, refuseFaults } from '../errors.ts'
 import { type FilterFlags, hasFilter, readFilterFlags } from '../filter-flags.ts'
-import { readToken, type Scope } from '../installation.ts'
-import { type ContentFlags, readContent } from './content-flags.ts'
-import { readTime } from './time.ts'
+import { readToken } from '../installation.ts'
+import { type ContentFlags, placeInFlags, readContent, toNumber } from './content-flags.ts'
 
 /** The flags of `send` as they were typed. */
 export interface SendFlags extends ContentFlags, FilterFlags {
@@ -39,19 +38,10 @@ type Recipients =
 
 /** What is to be sent, to whom, and how; nothing in it is in doubt any more. */
 export interface SendRequest {
-  readonly content: Content
-  readonly expiration: PushRequest['expiration']
-  readonly badge: 'increment' | undefined
+  readonly push: Omit<PushRequest, 'audience'>
   readonly recipients: Recipients
-  /** With more devices nothing is sent. */
-  readonly maxAudience: number | undefined
   /** How many tokens were typed more than once. */
   readonly duplicates: number
-  /** UNIX milliseconds; undefined: at once. */
-  readonly sendAt: number | undefined
-  /** Notifications a second; undefined: as fast as it goes. */
-  readonly rate: number | undefined
-  readonly onUnconfirmed: 'report' | 'resend'
   /** One is made where none was given: a submission whose answer is lost is then stored once all the same. */
   readonly idempotencyKey: string
   /** Whether it is only stored, and left to others. */
@@ -61,6 +51,8 @@ export interface SendRequest {
 
 /** What decides how flags are to be read. */
 export interface Circumstances {
+  readonly app: string
+  readonly environment: Environment
   /** What the content must be fit for. */
   readonly interface: Interface
   readonly stdin: Readable
@@ -70,61 +62,52 @@ export interface Circumstances {
   readonly mayAsk: boolean
 }
 
+const NOTHING_SENT = 'Nothing was sent'
+
 /**
- * Reads everything that was typed, but app and environment. Nothing is read of a token stream, but a payload from stdin is.
+ * Reads everything that was typed. Nothing is read of a token stream, but a payload from stdin is.
  * @param faults what is known to be wrong already
  * @throws CommandError `invalid-input` with every fault at once
  */
 export async function readSendRequest(
   text: string | undefined,
   flags: SendFlags,
-  { interface: over, stdin, now, mayAsk }: Circumstances,
+  circumstances: Circumstances,
   faults: InputFault[] = [],
 ): Promise<SendRequest> {
+  const { app, environment, interface: over, stdin, now, mayAsk } = circumstances
   const { recipients, duplicates } = readRecipients(flags, faults)
-  const maxAudience = readMaxAudience(flags, recipients, mayAsk, faults)
-  const onUnconfirmed = readPolicy(flags.onUnconfirmed, faults)
-  const sendAt = readSendAt(flags.at, now, faults)
-  const rate = readRate(flags.rate, faults)
+  checkLimit(flags, recipients, mayAsk, faults)
   const idempotencyKey = readIdempotencyKey(flags.idempotencyKey, faults)
   if (flags.payload === '-' && 'stdin' in recipients) {
     faults.push({ flag: '--payload', detail: 'cannot come from stdin too: --to - reads tokens from it' })
-    refuseFaults(faults, 'Nothing was sent')
+    refuseFaults(faults, NOTHING_SENT)
   }
   const payloadText = await readPayload(flags.payload, stdin, faults)
-  const { content, expiration, badge, ...checked } = readContent(text, flags, payloadText, sendAt ?? now, over)
-  const isPayloadMissing = flags.payload !== undefined && payloadText === undefined
-  if (!isPayloadMissing) faults.push(...checked.faults)
-  if (content === undefined || expiration === undefined || faults.length > 0) {
-    refuseFaults(faults, 'Nothing was sent')
-    throw new TypeError('a content without faults must be there')
-  }
-  const { warnings } = checked
-  const how = { sendAt, rate, onUnconfirmed, idempotencyKey, detach: flags.detach === true }
-  return { content, expiration, badge, recipients, maxAudience, duplicates, ...how, warnings }
-}
-
-/** What the dispatcher is asked to store; it is checked already. */
-export function pushRequestOf(
-  { content, expiration, badge, maxAudience, sendAt, rate, onUnconfirmed }: SendRequest,
-  { app, environment }: Scope,
-  audience: PushRequest['audience'],
-): PushRequest {
-  const { payload, pushType = 'alert', priority, collapseId } = content
-  return {
-    app: app.topic,
+  const contentFaults: InputFault[] = []
+  const members = {
+    app,
     environment,
-    audience,
-    payload,
-    pushType,
-    priority: priority ?? PUSH_TYPES[pushType].defaultPriority,
-    expiration,
-    collapseId: collapseId ?? null,
-    badge: badge ?? null,
-    sendAt: sendAt ?? null,
-    rate: rate ?? null,
-    maxAudience: maxAudience ?? null,
-    onUnconfirmed,
+    // whom it is for was read above
+    audience: { all: true },
+    ...readContent(text, flags, payloadText, contentFaults),
+    sendAt: sendAtOf(flags.at, now),
+    rate: toNumber(flags.rate),
+    maxAudience: toNumber(flags.maxAudience),
+    onUnconfirmed: flags.onUnconfirmed,
+  }
+  const place = (fault: Fault): InputFault => placeInFlags(fault, flags)
+  try {
+    const { audience: _, ...push } = parsePushRequest(members, { now, interfaceOf: () => over })
+    refuseFaults([...faults, ...contentFaults], NOTHING_SENT)
+    const warnings = checkPush(push, over, now).warnings.map(place)
+    return { push, recipients, duplicates, idempotencyKey, detach: flags.detach === true, warnings }
+  } catch (error) {
+    if (!(error instanceof DispatcherError)) throw error
+    // what was not understood is not judged a second time
+    const isJudged = ({ pointer }: Fault): boolean => contentFaults.length === 0 || !pointer.startsWith('/payload')
+    refuseFaults([...faults, ...contentFaults, ...error.faults.filter(isJudged).map(place)], NOTHING_SENT)
+    throw error
   }
 }
 
@@ -160,50 +143,23 @@ function readTokens(
 }
 
 /** A stream has no count before it is over; an audience that nobody confirms must have a limit. */
-function readMaxAudience(
-  { maxAudience: text, to, dryRun }: SendFlags,
+function checkLimit(
+  { maxAudience, to, dryRun }: SendFlags,
   recipients: Recipients,
   mayAsk: boolean,
   faults: InputFault[],
-): number | undefined {
+): void {
   const flag = '--max-audience'
-  if (text === undefined) {
-    const isDue = to === undefined && dryRun !== true && !mayAsk
-    if (isDue) faults.push({ flag, detail: 'missing: without a terminal to confirm the count on, give the limit' })
-    return undefined
-  }
-  if ('stdin' in recipients) faults.push({ flag, detail: 'cannot stand beside --to -: a stream is not counted before' })
-  if (/^\d{1,12}$/.test(text)) return Number(text)
-  faults.push({ flag, detail: `must be a whole number, not "${text}"` })
-  return undefined
+  if (maxAudience === undefined && to === undefined && dryRun !== true && !mayAsk)
+    faults.push({ flag, detail: 'missing: without a terminal to confirm the count on, give the limit' })
+  if (maxAudience !== undefined && 'stdin' in recipients)
+    faults.push({ flag, detail: 'cannot stand beside --to -: a stream is not counted before' })
 }
 
-function readPolicy(text: string | undefined, faults: InputFault[]): SendRequest['onUnconfirmed'] {
-  if (text === undefined || text === 'report') return 'report'
-  if (text === 'resend') return 'resend'
-  const detail = `must be report or resend, not "${text}"${didYouMean(text, ['report', 'resend'])}`
-  faults.push({ flag: '--on-unconfirmed', detail })
-  return 'report'
-}
-
-/** `+10m` from now, or a time. */
-function readSendAt(text: string | undefined, now: number, faults: InputFault[]): number | undefined {
-  if (text === undefined) return undefined
-  const after = text.startsWith('+') ? parseDuration(text.slice(1)) : undefined
-  const at = after === undefined ? readTime(text) : now + after
-  if (at === undefined) {
-    faults.push({ flag: '--at', detail: `must be +10m, or a time such as 2030-01-31T12:00:00Z, not "${text}"` })
-  } else if (at < now) faults.push({ flag: '--at', detail: `${text} is over` })
-  return at
-}
-
-const MAX_RATE = 1_000_000
-
-function readRate(text: string | undefined, faults: InputFault[]): number | undefined {
-  if (text === undefined) return undefined
-  if (/^\d{1,7}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_RATE) return Number(text)
-  faults.push({ flag: '--rate', detail: `must be a whole number from 1 to ${MAX_RATE}, not "${text}"` })
-  return undefined
+/** `+10m` counts from now; anything else must be a time. */
+function sendAtOf(text: string | undefined, now: number): string | undefined {
+  const after = text?.startsWith('+') === true ? parseDuration(text.slice(1)) : undefined
+  return after === undefined ? text : new Date(now + after).toISOString()
 }
 
 function readIdempotencyKey(text: string | undefined, faults: InputFault[]): string {
@@ -216,16 +172,14 @@ function readIdempotencyKey(text: string | undefined, faults: InputFault[]): str
 async function readPayload(
   file: string | undefined,
   stdin: Readable,
-  faults: InputFault[],
+  faults: readonly InputFault[],
 ): Promise<string | undefined> {
   if (file === undefined) return undefined
   try {
     return file === '-' ? await readAll(stdin) : await readFile(file, 'utf8')
   } catch (error) {
-    faults.push({
-      flag: '--payload',
-      detail: `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-    })
-    return undefined
+    const detail = `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+    refuseFaults([...faults, { flag: '--payload', detail }], NOTHING_SENT)
+    throw error
   }
 }

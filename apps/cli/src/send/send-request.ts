@@ -11,7 +11,7 @@ import { withService } from '../opened-service.ts'
 import { formatCount } from '../output.ts'
 import { exitCodeOfPush, followPush, pauseErrorOf } from '../pushes/follow.ts'
 import { nextOf, summaryOf } from '../pushes/summary.ts'
-import { pushRequestOf, type SendRequest } from './request.ts'
+import type { SendRequest } from './request.ts'
 import { Source } from './source.ts'
 
 /** Audiences up to here go out without a question, but for `--all`. */
@@ -62,7 +62,7 @@ class Sending {
     this.#service = service
     this.#interruption = interruption
     this.#source = new Source(request, context)
-    this.#push = pushRequestOf(request, scope, this.#source.audience())
+    this.#push = { ...request.push, audience: this.#source.audience() }
     this.#pauses = pauses
   }
 
