@@ -80,9 +80,9 @@ export class Dispatcher {
     this.#queue = queue
     this.#options = { database, store, queue, chunkSize, leaseMs, retentionMs, onEvent }
     this.#schedule = new Schedule(this.#options)
-    // A crash sends again what was in hand: with smaller chunks, or fewer at once, that is less. With those that are
-    // usual it fills two windows of a gateway, which a third as much would leave waiting for their barriers.
-    const ahead = 3 * concurrency * chunkSize
+    // A crash sends again what was in hand: with smaller chunks, or fewer at once, that is less. For each chunk at once
+    // one is fed and one waits for its proof.
+    const ahead = concurrency * chunkSize
     const worker = { database, store, queue, senderFor, concurrency, ahead, leaseMs, mismatchShare, onEvent }
     this.#worker = new Worker(worker)
   }

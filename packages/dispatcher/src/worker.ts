@@ -27,10 +27,10 @@ export interface WorkerOptions {
   /** Chunks that are fed to senders at once; small ones and those that pace a rate do not count. */
   readonly concurrency: number
   /**
-   * Members of further chunks that may wait for nothing but their outcome. A gateway proves 16,384 notifications
-   * together, and makes less than that wait: so the next chunks are on their way meanwhile. Default 32,768.
+   * Members of chunks that may wait for nothing but their outcome while further ones are fed: a gateway proves many
+   * notifications together, and makes them wait for that.
    */
-  readonly ahead?: number
+  readonly ahead: number
   readonly leaseMs: number
   /** Share of refused tokens, 0 to 1, that means the wrong environment; 1 switches the check off. */
   readonly mismatchShare: number
@@ -39,8 +39,6 @@ export interface WorkerOptions {
 
 /** Small chunks, and those that pace a rate, at once. */
 const MOST_LIGHT = 64
-/** Two windows of a gateway: one is written while the other is proven. */
-const AHEAD = 32_768
 const UNCOUNTED = { fed: (): void => undefined, ended: (): void => undefined }
 /** After a failure of the queue. */
 const FAILED_MS = 500
@@ -133,8 +131,8 @@ export class Worker {
   }
 
   get #hasRoom(): boolean {
-    const { concurrency, ahead = AHEAD } = this.#options
-    return this.#heavy.size < concurrency || (this.#feeding < concurrency && this.#settling < ahead)
+    const { concurrency, ahead } = this.#options
+    return this.#heavy.size < concurrency || (this.#feeding < concurrency && this.#settling <= ahead)
   }
 
   /** Counts a chunk of so many members as one that is fed, then as one that settles. */

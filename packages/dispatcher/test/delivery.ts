@@ -86,6 +86,7 @@ export class Delivery {
       queue,
       senderFor: () => sender as Sender,
       concurrency: 2,
+      ahead: 10_000,
       leaseMs,
       mismatchShare: 0.05,
       onEvent: (event) => this.events.push(event),
