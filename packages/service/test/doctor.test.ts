@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createCertificates, startSimulator } from '@lhspn/apns-simulator'
 import { openDatabase } from '@lhspn/database'
 import { openDeviceStore } from '@lhspn/device-store'
+import { freshMysqlUrl } from '@lhspn/test-servers/vitest'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { type Check, examine, migrateSchema, parseConfig } from '../src/index.ts'
@@ -85,4 +86,24 @@ test('an app without credentials, and devices that nothing can reach, are told',
   const remedy = expect.stringContaining('Set key (with teamId) or certificate')
   expect(checks.get(`app ${APP}`)).toMatchObject({ verdict: 'warn', remedy })
   expect(checks.get(`devices ${APP} production`)).toMatchObject({ verdict: 'warn', remedy })
+})
+
+test('a database is closed also where nobody looks on', async () => {
+  const url = await freshMysqlUrl()
+  const config = parseConfig({ text: `[database]\nurl = "${url}"` })
+  const watcher = await openDatabase(url)
+  onTestFinished(() => watcher.close())
+  const connections = async (): Promise<number> => {
+    const [row] = await watcher.query<{ count: number }>(
+      'SELECT COUNT(*) AS count FROM information_schema.processlist WHERE db = DATABASE()',
+    )
+    return row?.count ?? 0
+  }
+  const before = await connections()
+  const checks = examine(() => config)
+  await checks.next()
+  expect((await checks.next()).value).toMatchObject({ check: 'database', verdict: 'ok' })
+  expect(await connections()).toBeGreaterThan(before)
+  await checks.return()
+  await expect.poll(connections).toBe(before)
 })

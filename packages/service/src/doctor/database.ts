@@ -28,19 +28,19 @@ export async function* examineDatabase(
     yield { check: 'database', verdict: 'fail', found: `${shown}: there is no such file`, remedy }
     return
   }
+  const startedAt = performance.now()
   let database: Database
   try {
-    const startedAt = performance.now()
     database = await openDatabase(url, { password, signal })
-    const version = await versionOf(database)
-    const ms = Math.round(performance.now() - startedAt)
-    yield { check: 'database', verdict: 'ok', found: `${shown}: ${version}, reached in ${ms} ms` }
   } catch (error) {
     signal?.throwIfAborted()
     yield { check: 'database', ...failure(error) }
     return
   }
   try {
+    const answer = await examineAnswer(database, shown, startedAt)
+    yield answer
+    if (answer.verdict !== 'ok') return
     const schema = await examineSchema(database, config)
     yield schema
     if (file === undefined) yield await examineClock(database)
@@ -48,6 +48,17 @@ export async function* examineDatabase(
     if (schema.verdict === 'ok') yield* examineDevices(database, config)
   } finally {
     await database.close()
+  }
+}
+
+async function examineAnswer(database: Database, shown: string, startedAt: number): Promise<Check> {
+  const check = 'database'
+  try {
+    const version = await versionOf(database)
+    const ms = Math.round(performance.now() - startedAt)
+    return { check, verdict: 'ok', found: `${shown}: ${version}, reached in ${ms} ms` }
+  } catch (error) {
+    return { check, ...failure(error) }
   }
 }
 
