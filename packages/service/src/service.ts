@@ -11,7 +11,7 @@ import type { Sender } from '@lhspn/sender'
 import type { Logger } from 'pino'
 
 import { ApiKeys } from './api-keys.ts'
-import type { Environment } from './app-config.ts'
+import type { AppConfig, Environment } from './app-config.ts'
 import { findApp, openFeedback } from './apps.ts'
 import type { Config } from './config.ts'
 import { logDispatcher } from './dispatcher-log.ts'
@@ -57,7 +57,8 @@ export interface Service {
   startFeedback(): void
   /**
    * Takes over the apps of a configuration that was read again: new ones, changed credentials and servers, also where
-   * only the content of a file has changed. Everything else in it waits for the next start.
+   * only the content of a file has changed. Everything else in it waits for the next start. One is taken over after the
+   * other, so that it is the last one that counts.
    * @throws ServiceError `unreadable-file`, SenderError `invalid-credentials`: about a sender in use; nothing changes
    */
   reload(config: Config): Promise<void>
@@ -115,6 +116,8 @@ class OpenService implements Service {
   readonly #senders: Senders
   readonly #feedback: FeedbackSchedule
   #config: Config
+  /** The last one that was asked for. */
+  #reloading: Promise<unknown> = Promise.resolve()
   #draining: Promise<boolean> | undefined
   #closing: Promise<void> | undefined
 
@@ -173,10 +176,10 @@ class OpenService implements Service {
     this.#feedback.start()
   }
 
-  async reload({ apps }: Config): Promise<void> {
-    await this.#senders.reload(apps)
-    this.#config = { ...this.#config, apps }
-    this.log.info({ apps: apps.map(({ topic }) => topic) }, 'configuration: apps read again')
+  reload({ apps }: Config): Promise<void> {
+    const reloading = this.#reloading.then(() => this.#takeOver(apps))
+    this.#reloading = reloading.catch(() => undefined)
+    return reloading
   }
 
   drain(): Promise<boolean> {
@@ -196,6 +199,12 @@ class OpenService implements Service {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #takeOver(apps: readonly AppConfig[]): Promise<void> {
+    await this.#senders.reload(apps)
+    this.#config = { ...this.#config, apps }
+    this.log.info({ apps: apps.map(({ topic }) => topic) }, 'configuration: apps read again')
   }
 
   async #end(): Promise<void> {

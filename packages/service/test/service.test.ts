@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { createCertificates, startSimulator } from '@lhspn/apns-simulator'
@@ -283,6 +285,26 @@ describe('apps that are read again', () => {
     expect(service.config.apps).toBe(apps)
     expect(await service.senderFor(APP, 'production')).toBe(first)
     expect((await delivered(service)).counts.accepted).toBe(1)
+  })
+
+  test('of two that are read at once the later one counts, also where the earlier one takes longer', async () => {
+    const { service, apple, file, key, textWith } = await openWithKey()
+    const first = await service.senderFor(APP, 'production')
+    const slow = `${file}.slow`
+    execFileSync('mkfifo', [slow])
+    const second = 'com.example.second'
+    const broken = service.reload(parseConfig({ text: textWith(apple.provider).replace(file, `${file}.gone`) }))
+    const earlier = service.reload(parseConfig({ text: textWith('127.0.0.1:1').replace(file, slow) }))
+    const later = service.reload(parseConfig({ text: `${textWith(apple.provider)}${textWith('127.0.0.1:1', second)}` }))
+    const both = Promise.all([earlier, later, writeFile(slow, key)])
+    await expect(broken).rejects.toMatchObject({ code: 'unreadable-file' })
+    await both
+    expect(service.config.apps.map(({ topic }) => topic)).toEqual([APP, second])
+    await expect(first.sendOne({ token: TOKEN, content: { payload: {} } })).rejects.toMatchObject({ code: 'closed' })
+    expect((await delivered(service)).counts.accepted).toBe(1)
+    // nothing that was opened on the way is left open
+    await service.close()
+    await apple.journal.waitFor(({ connections, closed }) => closed === connections)
   })
 
   test('while a push is delivered, it goes on with what there is then, and nobody is lost or reached twice', async () => {
