@@ -3,6 +3,6 @@
 set -eu
 . "$(dirname "$0")/prepare.sh"
 prepare >&2
-for bench in provider-api million-provider goaways faults gateway million registry; do
+for bench in provider-api million-provider goaways faults gateway million registry pushes; do
   pnpm --filter @lhspn/bench run "$bench"
 done

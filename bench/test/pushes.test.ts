@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest'
+
+import { runBench } from './run-bench.ts'
+
+test('pushes, tiny: every device is sent to once, and what is written down is what Apple did', async () => {
+  const printed = await runBench('pushes.ts', '--quick')
+  // plain, with badges, and with five times the devices; over the gateway
+  expect(printed.match(/^(SQLite|MariaDB)(, badges|, 5 × the devices)? {2,}[\d,]+ /gm)).toHaveLength(6)
+  expect(printed.match(/^(SQLite, gateway|by hand|by hand, badges) {2,}[\d,]+ /gm)).toHaveLength(3)
+  expect(printed).toContain('right     all 61 counts are what they have to be')
+})
