@@ -1,4 +1,5 @@
 import type { Script } from '@lhspn/apns-simulator'
+import { parseConfig } from '@lhspn/service'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import {
@@ -289,6 +290,24 @@ describe('an idempotency key', () => {
     expect([again.status, again.body.id]).toEqual([202, first.body.id])
     const late = await api.post(PATH, body, keyed('two'))
     expect([late.status, late.body.errors]).toEqual([400, [{ pointer: '/sendAt', detail: 'Must not be in the past.' }]])
+  })
+
+  test('answers it again when its app is configured no longer, or goes over a gateway by now', async () => {
+    const api = await startApi('sqlite::memory:', (await startApple('provider-api')).text)
+    const body = { app: APP, audience: { all: true }, payload: HELLO, collapseId: 'one' }
+    const first = await api.post(PATH, body, keyed('one'))
+    const gateway = parseConfig({ text: (await startApple('gateway')).text })
+    const refusals = { 'gateway-cannot': gateway.apps, 'app-not-configured': [] }
+    for (const [kind, apps] of Object.entries(refusals)) {
+      await api.service.reload({ ...api.service.config, apps })
+      const again = await api.post(PATH, body, keyed('one'))
+      expect([again.status, again.headers.get('idempotent-replay')]).toEqual([202, 'true'])
+      expect(again.body.id).toBe(first.body.id)
+      const other = await api.post(PATH, { ...body, badge: 1 }, keyed('one'))
+      expect([other.status, other.body.type]).toEqual([422, '/problems/idempotency-mismatch'])
+      const late = await api.post(PATH, body, keyed('two'))
+      expect([late.status, late.body.type]).toEqual([422, `/problems/${kind}`])
+    }
   })
 })
 

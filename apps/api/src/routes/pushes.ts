@@ -9,6 +9,7 @@ import {
   type PushRequest,
   SETTLED_KINDS,
   type StoredPush,
+  type SubmitOptions,
 } from '@lhspn/dispatcher'
 import { type Caller, type Environment, sendingInterface, type Service } from '@lhspn/service'
 
@@ -67,7 +68,7 @@ const create = endpoint({
   async handle({ c, service, caller, query, headers, body }) {
     const { dispatcher, config } = service
     if (query.dryRun === true) {
-      const { request, over } = readPush(service, caller, body, Date.now())
+      const { request, over } = readPush(service, caller, body)
       return c.json(await dispatcher.preview(request, over), 200)
     }
     const keyed = { idempotencyKey: headers['idempotency-key'], apiKey: caller.id }
@@ -76,19 +77,16 @@ const create = endpoint({
         location: `${config.server.basePath}/v1/pushes/${push.id}`,
         ...(replayed && { 'idempotent-replay': 'true' }),
       })
+    let request: PushRequest
     try {
-      const { request } = readPush(service, caller, body, Date.now())
-      const { push, replayed } = await dispatcher.submit(request, keyed)
-      return answer(push, replayed)
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.kind !== 'invalid-request' || keyed.idempotencyKey === undefined)
-        throw error
-      // What was stored once is answered again, also when the times in it have passed since.
-      const { request } = readPush(service, caller, body, 0, error)
-      const push = await dispatcher.replay(request, keyed)
-      if (push === undefined) throw error
+      request = readPush(service, caller, body).request
+    } catch (refusal) {
+      const push = await storedBefore(service, caller, body, keyed)
+      if (push === undefined) throw refusal
       return answer(push, true)
     }
+    const { push, replayed } = await dispatcher.submit(request, keyed)
+    return answer(push, replayed)
   },
 })
 
@@ -225,24 +223,41 @@ interface ReadPush {
   readonly over: Interface
 }
 
-/**
- * @param now UNIX ms: no time in it may have passed
- * @param otherwise thrown instead of what is wrong
- * @throws ApiError; DispatcherError `gateway-cannot`; ServiceError `app-not-configured`
- */
-function readPush(service: Service, caller: Caller, body: unknown, now: number, otherwise?: ApiError): ReadPush {
+/** @throws ApiError; DispatcherError `gateway-cannot`; ServiceError `app-not-configured` */
+function readPush(service: Service, caller: Caller, body: unknown): ReadPush {
   const { apps } = service.config
   const byDefault = apps.length > 1 ? caller.app : appOf(service, caller, undefined, AT_APP).topic
   const interfaceOf = (app: string, environment: Environment): Interface =>
     sendingInterface(appOf(service, caller, app, AT_APP), environment)
   try {
-    const request = parsePushRequest(body, { app: byDefault ?? undefined, now, interfaceOf })
+    const request = parsePushRequest(body, { app: byDefault ?? undefined, now: Date.now(), interfaceOf })
     return { request, over: interfaceOf(request.app, request.environment) }
   } catch (error) {
-    if (otherwise !== undefined) throw otherwise
     if (error instanceof DispatcherError && error.code === 'invalid-push') refuseFaults(error.faults)
     throw error
   }
+}
+
+/**
+ * What the same request has stored before, whatever has it refused now: a time in it that has passed, an app that is
+ * configured no longer, or otherwise.
+ * @throws DispatcherError `idempotency-mismatch`; DatabaseError
+ */
+async function storedBefore(
+  { config, dispatcher }: Service,
+  caller: Caller,
+  body: unknown,
+  keyed: SubmitOptions,
+): Promise<StoredPush | undefined> {
+  if (keyed.idempotencyKey === undefined) return undefined
+  const onlyApp = config.apps.length === 1 ? config.apps[0]?.topic : undefined
+  let request: PushRequest
+  try {
+    request = parsePushRequest(body, { app: caller.app ?? onlyApp, now: 0, interfaceOf: () => 'provider-api' })
+  } catch {
+    return undefined // nothing like it can have been stored
+  }
+  return dispatcher.replay(request, keyed)
 }
 
 /** @throws ApiError `not-found`, also for a push of another app than the key's */
