@@ -1,6 +1,17 @@
+import { createLogger, openService, parseConfig } from '@lhspn/service'
 import { expect, test } from 'vitest'
 
-import { gatewayInstallation, lhspn, objectsOf, register, Running, tokenOf, type TestInstallation } from './lhspn.ts'
+import {
+  forEachCase,
+  gatewayInstallation,
+  lhspn,
+  objectsOf,
+  register,
+  Running,
+  simulatedInstallation,
+  tokenOf,
+  type TestInstallation,
+} from './lhspn.ts'
 
 const good = tokenOf(1)
 const bad = tokenOf(2)
@@ -70,6 +81,46 @@ test('a push is canceled; what has ended cannot be paused: exit 2; what is not t
   expect(unknown).toMatchObject({ code: 4, stderr: expect.stringContaining('There is no push') })
   const mistyped = await lhspn([...pushes, 'list', '--state', 'pausd'])
   expect(mistyped).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean paused?') })
+})
+
+test('what has paused a push is told: exit 5; resumed, it goes on: refused content, a grown audience, a chunk that ends its processes', async () => {
+  const rules = [{ when: {}, do: { status: 413, reason: 'PayloadTooLarge' } }] as const
+  const installation = await simulatedInstallation({ provider: { rules } })
+  const { config, directory, simulator } = installation
+  const pushes = ['--config', config, '--json', 'pushes']
+  await using service = await openService(
+    parseConfig({ text: `[database]\nurl = "sqlite:${directory}/lhspn.db"`, variables: {} }),
+    { log: createLogger({ level: 'silent', format: 'json', isTerminal: false, stream: process.stderr }) },
+  )
+  const { database, store } = service
+  await store.save([{ app: 'com.example.app', token: good }])
+  const refused = await send(installation, '--to', good)
+  expect(refused).toMatchObject({ state: 'paused', pausedBecause: 'content', counts: { remaining: 1 } })
+  const grown = await send(installation, '--all', '--max-audience', '1', '--at', '2099-01-01T00:00:00Z', '--detach')
+  await store.save([{ app: 'com.example.app', token: bad }])
+  const deadly = await send(installation, '--to', good, '--detach')
+  await database.execute('UPDATE push SET send_at = 1 WHERE send_at IS NOT NULL')
+  // what processes that end leave behind: a lease that ran out, the fifth
+  await database.execute(
+    'UPDATE chunk SET state = 1, owner = 1, lease_until = 1, leases = 5 WHERE push_number = (SELECT MAX(number) FROM push)',
+  )
+  simulator.script({})
+  const worker = new Running(['--config', config, 'work'])
+  const followed = ({ id }: Push) => lhspn([...pushes, 'show', id, '--follow'])
+  const paused = await Promise.all([grown, deadly].map(followed))
+  expect(paused.map((ended) => [ended.code, objectsOf(ended).at(-1)])).toMatchObject([
+    [5, { state: 'paused', pausedBecause: 'audience-too-large' }],
+    [5, { state: 'paused', pausedBecause: 'fault' }],
+  ])
+  const all = [refused, grown, deadly]
+  await forEachCase(all, async ({ id }) => expect(await lhspn([...pushes, 'resume', id])).toMatchObject({ code: 0 }))
+  await forEachCase(all, async (push) => {
+    const ended = await followed(push)
+    expect([ended.code, objectsOf(ended).at(-1)]).toMatchObject([0, { state: 'completed', counts: { remaining: 0 } }])
+  })
+  expect([simulator.journal.acceptedTimes(good), simulator.journal.acceptedTimes(bad)]).toEqual([3, 1])
+  worker.kill('SIGTERM')
+  expect(await worker.ended()).toMatchObject({ code: 0 })
 })
 
 test('what became of each notification: by outcome and reason, as text, JSON and CSV', async () => {
