@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, type TestContext } from 'vitest'
 
 import { SIMULATED_TOPIC, type SimulatedInstallation, writeInstallation } from '../src/simulated-installation.ts'
 
@@ -19,6 +19,8 @@ export interface Options {
   readonly variables?: Readonly<Record<string, string>>
   /** Runs it on a terminal of its own, by util-linux's `script`; all that it says comes on stdout. */
   readonly terminal?: boolean
+  /** Of the test that it ends with, where others run beside that. */
+  readonly context?: Pick<TestContext, 'onTestFinished'>
 }
 
 /** What a run of the program ended with. */
@@ -36,7 +38,10 @@ export class Running {
   #stdout = ''
   #stderr = ''
 
-  constructor(args: readonly string[], { cwd = tmpdir(), variables = {}, terminal = false }: Options = {}) {
+  constructor(
+    args: readonly string[],
+    { cwd = tmpdir(), variables = {}, terminal = false, context = { onTestFinished } }: Options = {},
+  ) {
     const words = [process.execPath, '--conditions=lhspn-source', '--import', TSX, MAIN, ...args]
     const [command = '', ...rest] = terminal ? ['script', '-qec', `exec ${words.join(' ')}`, '/dev/null'] : words
     this.#child = spawn(command, rest, { cwd, env: { PATH: process.env['PATH'], ...variables } })
@@ -58,7 +63,7 @@ export class Running {
         throw new Error(`stderr shows too much: ${ended.stderr}`)
       return ended
     })
-    onTestFinished(() => void this.#child.kill('SIGKILL'))
+    context.onTestFinished(() => void this.#child.kill('SIGKILL'))
   }
 
   write(text: string): void {

@@ -1,11 +1,19 @@
 import { openDeviceStore } from '@lhspn/device-store'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { EmbeddedQueue } from '../src/chunk-queue/embedded.ts'
 import { Delivery, gate, numbers, token } from './delivery.ts'
 import { ENGINES } from './engines.ts'
 import { BREAKS, flaky } from './flaky-database.ts'
-import { Random } from './kills/random.ts'
+
+/** Fifteen of a hundred statements break. */
+const BREAK = fc.oneof(
+  { weight: 85, arbitrary: fc.constant(undefined) },
+  { weight: 15, arbitrary: fc.constantFrom(...BREAKS) },
+)
+/** More than are ever asked for. */
+const STATEMENTS = 10_000
 
 describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
   test.for([1, 2, 3])(
@@ -19,12 +27,12 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
         devices: [numbers(900), numbers(900, 900), numbers(200, 1800)],
         badge: 'increment',
       })
-      const random = new Random(seed)
+      const breaks = fc.sample(BREAK, { seed, numRuns: STATEMENTS }).values()
       let broken = 0
       const database = flaky(world.database, () => {
-        if (random.below(100) >= 15) return undefined
-        broken++
-        return random.pick(BREAKS)
+        const next = breaks.next().value
+        if (next !== undefined) broken++
+        return next
       })
       const queue = new EmbeddedQueue({ database, leaseMs: 15_000 })
       const sender = world.sender()

@@ -1,9 +1,8 @@
 import type { ProviderScript, Script, Simulator } from '@lhspn/apns-simulator'
 
 import type { Random } from './random.ts'
-import type { WorkerSettings } from './worker-process.ts'
 
-/** Which of Apple's interfaces the workers speak to. */
+/** Which of Apple's interfaces the programs speak to. */
 export type Interface = 'gateway' | 'provider-api'
 
 /** What Apple knows of a token, by how it begins. Only the provider API tells who has gone. */
@@ -18,15 +17,18 @@ interface Arrival {
 /** One of Apple's interfaces: what it answers, how its connections are cut, and what arrived there. */
 export interface Apple {
   readonly script: Script
+  /** In which the simulated installation has this interface. */
+  readonly environment: 'production' | 'sandbox'
+  /** Of each program, at once. */
+  readonly connections: number
   /** Members of a chunk; small enough that a push has many. */
   readonly chunkSize: number
-  /** Notifications that a worker may send a second time when it is killed, for each chunk that it works at at once. */
+  /** Notifications that arrive a second time at most when a program is killed, for each chunk that it works at at once. */
   readonly twiceAKill: number
   /** Whether devices whose token is of no use any more are removed, instead of staying unknown. */
   readonly tellsWhoIsGone: boolean
   /** The script that cuts some connections in the middle of a request. */
   cutting(random: Random): Script
-  addressOf(simulator: Simulator, app: string): WorkerSettings['apple']
   arrivals(simulator: Simulator): Iterable<Arrival>
 }
 
@@ -39,19 +41,20 @@ const GATEWAY_SCRIPT: Script = {
   rules: [{ when: { token: { startsWith: HEADS.refused } }, do: { status: 8 } }],
   connections: [{ nth: { from: 1 }, do: 'read-slowly', bytesPerSecond: BYTES_PER_SECOND }],
 }
-const GATEWAY_CHUNK = 500
+const GATEWAY_CHUNK = 1_000
 
 const gateway: Apple = {
   script: GATEWAY_SCRIPT,
+  environment: 'sandbox',
+  connections: 2,
   chunkSize: GATEWAY_CHUNK,
-  // The chunk that is fed, and three times as much that waits for its proof.
-  twiceAKill: 4 * GATEWAY_CHUNK,
+  // The chunk that is fed, and the one that waits for its proof.
+  twiceAKill: 2 * GATEWAY_CHUNK,
   tellsWhoIsGone: false,
   cutting: (random) => {
     const cut = { when: {}, times: 1 + random.below(MOST_CUTS), do: 'reset' } as const
     return { ...GATEWAY_SCRIPT, rules: [cut, ...(GATEWAY_SCRIPT.rules ?? [])] }
   },
-  addressOf: (simulator) => ({ gateway: simulator.gateway, certificate: simulator.certificates.client }),
   *arrivals({ journal }) {
     for (const entry of journal.entries()) if (entry.verdict === 'accepted') yield entry
   },
@@ -78,15 +81,14 @@ const UNWRITTEN = 2_000
 
 const providerApi: Apple = {
   script: { provider: PROVIDER_SCRIPT },
-  chunkSize: 1_000,
+  environment: 'production',
+  connections: CONNECTIONS,
+  chunkSize: 2_500,
   twiceAKill: STREAMS * CONNECTIONS + UNWRITTEN,
   tellsWhoIsGone: true,
   cutting: (random) => {
     const cut = { when: {}, times: 1 + random.below(MOST_CUTS), do: random.pick(CUTS) } as const
     return { provider: { ...PROVIDER_SCRIPT, rules: [cut, ...PROVIDER_SCRIPT.rules] } }
-  },
-  addressOf: ({ provider, signingKey: { key, keyId, teamId } }, app) => {
-    return { provider, app, key, keyId, teamId, connections: CONNECTIONS }
   },
   *arrivals({ journal }) {
     for (const request of journal.requests()) if (request.verdict === 'accepted') yield request

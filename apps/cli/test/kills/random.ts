@@ -26,3 +26,22 @@ export class Random {
       .map(({ each }) => each)
   }
 }
+
+/** Gives each of its cards once, in an order of chance, before any comes again. */
+export class Deck<T> {
+  readonly #cards: readonly T[]
+  readonly #random: Random
+  #left: readonly T[] = []
+
+  constructor(cards: readonly T[], random: Random) {
+    this.#cards = cards
+    this.#random = random
+  }
+
+  next(): T {
+    if (this.#left.length === 0) this.#left = this.#random.shuffle(this.#cards)
+    const [card, ...others] = this.#left
+    this.#left = others
+    return card as T
+  }
+}
