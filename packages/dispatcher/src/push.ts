@@ -41,7 +41,7 @@ export interface PushRequest extends PushContent {
 }
 
 /** When notifications of a push that begins at `start` expire. Both in UNIX ms; 0 = now or never. */
-export function expiryOf(expiration: Expiration, start: number): number {
+function expiryOf(expiration: Expiration, start: number): number {
   return 'at' in expiration ? expiration.at : start + expiration.afterMs
 }
 
