@@ -80,6 +80,22 @@ describe.for(QUEUES)('$queue', ({ place }) => {
     expect(new Set(order.slice(6))).toEqual(new Set([a, c]))
   })
 
+  test('pushes take turns also where they were served in one millisecond, or the clock was set back', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const pushes = [
+      await storePush(database, { chunks: [BIG, BIG] }),
+      await storePush(database, { chunks: [BIG, BIG] }),
+      await storePush(database, { chunks: [BIG, BIG] }),
+    ]
+    await database.transaction((transaction) =>
+      transaction.execute(`UPDATE push SET served_at = ${database.dialect.now} + 3600000`, []),
+    )
+    for (const push of pushes) await queue.offer({ push, light: false, afterMs: 0 })
+    const order = (await leases(queue, 6)).map(({ push }) => push.number)
+    for (const turn of [order.slice(0, 3), order.slice(3)]) expect(new Set(turn)).toEqual(new Set(pushes))
+  })
+
   test('many who lease at once get every chunk exactly once', async () => {
     const { database, open } = await place()
     const queues = [await open(), await open(), await open()]

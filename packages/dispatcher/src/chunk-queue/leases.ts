@@ -27,6 +27,8 @@ interface TurnRow {
   readonly mismatch_off: number
   readonly next_at: number
   readonly served_at: number
+  /** When any running push was served last. */
+  readonly latest: number
   readonly now: number
   readonly chunk: number | null
 }
@@ -51,7 +53,8 @@ export interface Outlook {
   readonly afterMs: number
 }
 
-const TURN_COLUMNS = 'p.number, p.app, p.environment, p.rate, p.mismatch_off, p.next_at, p.served_at'
+const TURN_COLUMNS = `p.number, p.app, p.environment, p.rate, p.mismatch_off, p.next_at, p.served_at,
+  (SELECT MAX(served_at) FROM push WHERE state = ${RUNNING}) AS latest`
 
 /**
  * The rows of chunks, as every queue writes them: claimed by compare-and-set, fenced by a random owner, timed by the
@@ -246,9 +249,11 @@ export class ChunkLeases {
   async #claim(turn: TurnRow, chunk: number, settled: number, owner: bigint, nextAt: number) {
     try {
       return await this.#database.transaction(async (transaction) => {
+        // Behind all others also within one millisecond, and where the clock was set back.
         const served = await transaction.execute(
-          `UPDATE push SET served_at = ${this.#now}, next_at = ? WHERE number = ? AND state = ${RUNNING} AND next_at = ?`,
-          [nextAt, turn.number, turn.next_at],
+          `UPDATE push SET served_at = CASE WHEN ${this.#now} > ? THEN ${this.#now} ELSE ? END, next_at = ?
+           WHERE number = ? AND state = ${RUNNING} AND next_at = ?`,
+          [turn.latest, turn.latest + 1, nextAt, turn.number, turn.next_at],
         )
         if (served.changes === 0) throw new Taken()
         const { changes } = await transaction.execute(
