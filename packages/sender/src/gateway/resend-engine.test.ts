@@ -415,6 +415,30 @@ describe('windows and barriers', () => {
     expect(onWire(pipe)).toBe('1 |')
   })
 
+  test('a quarter of a window that nothing is added to gets its barrier soon, and so does what is left behind it', () => {
+    const world = provenWorld({ window: 64 })
+    world.send([0])
+    while (!world.finished) world.calm(0)
+    // sooner than 2 s after that barrier
+    world.send(numbers(16, 1))
+    const pipe = write(world)
+    const large = onWire(pipe)
+    world.tick(40)
+    expect(onWire(pipe)).toBe(large)
+    world.tick(10)
+    expect(onWire(pipe)).toBe(`${large} |`)
+    while (!world.finished) world.calm(0)
+    world.send([17])
+    const rest = write(world)
+    world.tick(50)
+    expect(onWire(rest)).toBe('17 |')
+    while (!world.finished) world.calm(0)
+    world.send(numbers(15, 18))
+    const small = write(world)
+    world.tick(1000)
+    expect(onWire(small)).not.toContain('|')
+  })
+
   test.for<Ending>(['Aborted', 'Draining'])(
     '%s: the barrier is written at once, what was not written leaves unsent',
     (ending) => {

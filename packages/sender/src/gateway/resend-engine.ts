@@ -27,6 +27,12 @@ export interface ResendEngineOptions extends WindowSettlementOptions {
 /** Barriers of windows that were not full are so far apart: a trickle costs a connection every 2 s, not one each. */
 const BARRIER_INTERVAL_MS = 2000
 /**
+ * So much of a window is worth a connection of its own, and so is what is left over behind it: where no input has come for
+ * a while, whoever gives it waits, as like as not, for what became of these.
+ */
+const WORTH = 1 / 4
+const STARVED_MS = 50
+/**
  * So much of a window is written ahead while a full one waits for its answer, if that comes soon: more would make
  * nothing faster, lie in buffers, keep its notifications in memory, and go again after a rejection.
  */
@@ -63,6 +69,8 @@ export class ResendEngine implements Engine<Link> {
   /** The lone barrier was met with a bare close: a connection with nothing written will tell why. */
   #probing = false
   #lastBarrierAt = -Infinity
+  /** The last barrier ended a window that was worth it. */
+  #broadcasting = false
   #lastLoneAt = -Infinity
   /** The last write ended because the buffer was full, not for lack of input. */
   #bulk = false
@@ -229,6 +237,7 @@ export class ResendEngine implements Engine<Link> {
     const { full } = link.window
     const identifier = link.window.next
     link.barrier = { identifier, at: now, lone, full }
+    if (!lone) this.#broadcasting = this.#isWorth(link.window)
     if (lone) this.#lastLoneAt = now
     else if (!full) this.#lastBarrierAt = now
     return encodeBarrier(into, offset, identifier)
@@ -271,7 +280,13 @@ export class ResendEngine implements Engine<Link> {
       return Infinity
     if (window.full || link.hurried) return -Infinity
     const ended = this.#hasWork ? window.oldestAt + BARRIER_INTERVAL_MS : -Infinity
-    return Math.max(ended, this.#lastBarrierAt + BARRIER_INTERVAL_MS)
+    const usual = Math.max(ended, this.#lastBarrierAt + BARRIER_INTERVAL_MS)
+    if (this.#hasWork || !(this.#broadcasting || this.#isWorth(window))) return usual
+    return Math.min(usual, window.newestAt + STARVED_MS)
+  }
+
+  #isWorth({ size }: Window): boolean {
+    return size >= this.#options.window * WORTH
   }
 
   /** When a lone barrier may be written: while it is not known that the gateway answers, and none waits for its answer. */

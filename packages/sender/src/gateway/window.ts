@@ -36,6 +36,11 @@ export class Window {
     return this.size === 0 ? Infinity : (this.#marks[1] ?? Infinity)
   }
 
+  /** When the newest one was written; Infinity if there is none. */
+  get newestAt(): number {
+    return this.size === 0 ? Infinity : (this.#marks.at(-1) ?? Infinity)
+  }
+
   holds(identifier: number): boolean {
     return identifier >= this.oldest && identifier < this.next
   }
