@@ -186,7 +186,7 @@ test.runIf(process.platform === 'linux')(
   },
 )
 
-test('so many rejected tokens that it must be the wrong environment: exit 5, the remedy, and no device is refused', async () => {
+test('so many rejected tokens that it must be the wrong environment: exit 5, the remedy, and no device is refused before it is resumed', async () => {
   const { config } = await gatewayInstallation({ rules: [{ when: { every: 5 }, do: { status: 8 } }] })
   const devices = Array.from({ length: 300 }, (_, at) => ({ token: tokenOf(at) }))
   await register(config, devices)
@@ -199,6 +199,18 @@ test('so many rejected tokens that it must be the wrong environment: exit 5, the
   expect(objectsOf(ended)).toMatchObject([
     { state: 'paused', pausedBecause: 'environment-mismatch', counts: { planned: 300 } },
   ])
-  const refused = await lhspn(['--config', config, '--json', 'devices', 'list', '--refused', 'true'])
-  expect(refused.stdout).toBe('')
+  const refusedDevices = async () =>
+    objectsOf(await lhspn(['--config', config, '--json', 'devices', 'list', '--refused', 'true']))
+  expect(await refusedDevices()).toEqual([])
+  const [{ id }] = objectsOf(ended) as [{ readonly id: string }]
+  expect(await lhspn(['--config', config, 'pushes', 'resume', id])).toMatchObject({ code: 0 })
+  const worker = new Running(['--config', config, 'work'])
+  const followed = await lhspn(['--config', config, '--json', 'pushes', 'show', id, '--follow'])
+  expect(followed.code).toBe(3)
+  const { state, counts } = objectsOf(followed).at(-1) as { state: string; counts: { rejected: number } }
+  expect([state, counts]).toMatchObject(['completed', { planned: 300, remaining: 0 }])
+  // somebody has looked: now the marks are made
+  expect(await refusedDevices()).toHaveLength(counts.rejected)
+  worker.kill('SIGTERM')
+  expect(await worker.ended()).toMatchObject({ code: 0 })
 })

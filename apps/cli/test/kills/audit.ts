@@ -1,5 +1,5 @@
 import type { Simulator } from '@lhspn/apns-simulator'
-import type { NotificationRecord, StoredPush } from '@lhspn/dispatcher'
+import { type NotificationRecord, SETTLED_KINDS, type StoredPush } from '@lhspn/dispatcher'
 import type { Service } from '@lhspn/service'
 
 import { SIMULATED_TOPIC } from '../../src/simulated-installation.ts'
@@ -50,7 +50,7 @@ export class Audit {
     const told = `push ${n}: ${JSON.stringify({ counts, reasons, kinds })}`
     if (records.size !== expected || counts.planned !== expected || counts.remaining !== 0)
       throw new Error(`Of ${expected} devices ${records.size} have an outcome; ${told}`)
-    for (const kind of ['accepted', 'rejected', 'unregistered', 'unconfirmed'] as const)
+    for (const kind of SETTLED_KINDS)
       if (kinds[kind] !== counts[kind]) throw new Error(`Records and counts differ; ${told}`)
     this.#notifications += records.size
     this.#unconfirmed += kinds.unconfirmed

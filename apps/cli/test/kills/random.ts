@@ -1,18 +1,17 @@
+import { uniformInt } from 'pure-rand/distribution/uniformInt'
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+
 /** Numbers from a seed, the same on every machine: what a failing run did can be done again. */
 export class Random {
-  #state: number
+  readonly #generator
 
   constructor(seed: number) {
-    this.#state = seed >>> 0
+    this.#generator = xoroshiro128plus(seed)
   }
 
   /** A whole number from 0 to below `limit`. */
   below(limit: number): number {
-    // mulberry32
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit)
+    return uniformInt(this.#generator, 0, limit - 1)
   }
 
   pick<T>(list: readonly T[]): T {
