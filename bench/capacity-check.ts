@@ -62,7 +62,7 @@ console.log(
   `${devices.count.toLocaleString('en')} devices · Node ${process.version} · load ${loadavg()[0]?.toFixed(2)}`,
 )
 for (const engine of (['sqlite', 'mariadb'] as const).filter((each) => (values.database ?? each) === each)) {
-  const place = await openPlace(engine)
+  const place = await openPlace(engine, devices.count)
   const store = await openDeviceStore(place.url)
   await store.database.migrate(DISPATCHER_OWNER, DISPATCHER_MIGRATIONS)
   const empty = await place.bytes()

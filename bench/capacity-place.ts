@@ -1,10 +1,11 @@
-import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { type Redis, startMariaDb, startRedis } from '@lhspn/test-servers'
+import { type Redis, startRedis } from '@lhspn/test-servers'
 
-import { openDriver } from './registry-driver.ts'
+import { makeDatabase } from './own-database.ts'
+import { type Driver, openDriver } from './registry-driver.ts'
 
 /** What the servers have used since they were started; 0 of what there is none of. */
 export interface Costs {
@@ -35,16 +36,18 @@ const PAGE_BYTES = 4096
 /** Of the kernel's accounts. */
 const TICK_US = 10_000
 
-export async function openPlace(engine: CapacityPlace['engine']): Promise<CapacityPlace> {
+/** @param devices how many will be in it */
+export async function openPlace(engine: CapacityPlace['engine'], devices: number): Promise<CapacityPlace> {
   const folder = await mkdtemp(join(tmpdir(), 'lhspn-capacity-'))
+  const own = await makeDatabase(engine, devices)
+  const driver = await openDriver(own.url)
   let redis: Redis | undefined
-  const own = await (engine === 'sqlite' ? sqlitePlace(join(folder, 'lhspn.db')) : mariaDbPlace())
   return {
     engine,
     url: own.url,
-    bytes: own.bytes,
+    bytes: () => bytesOf(driver),
     costs: async () => ({
-      ...(await own.counted()),
+      ...(await countersOf(driver)),
       databaseCpu: await cpuOf('mariadbd'),
       redisCpu: await cpuOf('redis-server'),
     }),
@@ -52,54 +55,31 @@ export async function openPlace(engine: CapacityPlace['engine']): Promise<Capaci
     redis: async () => (redis ??= await startRedis()).url,
     remove: async () => {
       await redis?.stop()
+      await driver.close()
       await own.remove()
       await rm(folder, { recursive: true })
     },
   }
 }
 
-async function sqlitePlace(file: string) {
-  const url = `sqlite:${file}`
-  return {
-    url,
-    bytes: async () => {
-      const driver = await openDriver(url)
-      await driver.query('PRAGMA wal_checkpoint(TRUNCATE)')
-      await driver.close()
-      return (await stat(file)).size
-    },
-    counted: async () => ({ logBytes: 0, commits: 0 }),
-    remove: async () => undefined,
-  }
+async function bytesOf(driver: Driver): Promise<number> {
+  if (driver.engine === 'sqlite') await driver.query('PRAGMA wal_checkpoint(TRUNCATE)')
+  const [row] = await driver.query(
+    driver.engine === 'sqlite'
+      ? 'SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size'
+      : 'SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME LIKE CONCAT(DATABASE(), "/%")',
+  )
+  return Number(row?.['bytes'])
 }
 
-async function mariaDbPlace() {
-  const server = await startMariaDb({ durable: true })
-  const url = await server.database()
-  const driver = await openDriver(url)
-  await driver.query('SET GLOBAL innodb_buffer_pool_size = 1073741824')
-  await driver.query('SET GLOBAL innodb_log_file_size = 1073741824')
+/** SQLite keeps no such account. */
+async function countersOf(driver: Driver): Promise<Pick<Costs, 'logBytes' | 'commits'>> {
+  if (driver.engine === 'sqlite') return { logBytes: 0, commits: 0 }
   const status = async (name: string): Promise<number> => {
     const [row] = await driver.query(`SHOW GLOBAL STATUS LIKE '${name}'`)
     return Number(row?.['Value'])
   }
-  return {
-    url,
-    bytes: async () => {
-      const [row] = await driver.query(
-        'SELECT SUM(FILE_SIZE) AS bytes FROM information_schema.INNODB_SYS_TABLESPACES WHERE NAME LIKE CONCAT(DATABASE(), "/%")',
-      )
-      return Number(row?.['bytes'])
-    },
-    counted: async () => ({
-      logBytes: await status('Innodb_os_log_written'),
-      commits: await status('Com_commit'),
-    }),
-    remove: async () => {
-      await driver.close()
-      await server.stop()
-    },
-  }
+  return { logBytes: await status('Innodb_os_log_written'), commits: await status('Com_commit') }
 }
 
 async function flushMs(path: string): Promise<number> {
