@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 
 import { describe, expect, test } from 'vitest'
 
@@ -199,7 +199,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
         try {
           for (;;) {
             yield tokens(10, 10 * pulled++)
-            await delay(1)
+            await turn()
           }
         } finally {
           isLeft = true
