@@ -39,6 +39,7 @@ export async function* examineDatabase(
   }
   try {
     const answer = await examineAnswer(database, shown, startedAt)
+    signal?.throwIfAborted()
     yield answer
     if (answer.verdict !== 'ok') return
     const schema = await examineSchema(database, config)
