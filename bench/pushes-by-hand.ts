@@ -1,5 +1,5 @@
-// The loop that a team writes by hand: pages of devices out of MariaDB, each given to @parse/node-apn, several at once,
-// and what became of them written back page by page. Where it was is not kept: ended midway, it begins anew.
+// The loop that a team writes by hand: pages of devices out of MariaDB, each given to @parse/node-apn, and what became of
+// them written back page by page. Where it was is not kept: ended midway, it begins anew.
 import { createRequire } from 'node:module'
 
 import { createPool, type Pool, type RowDataPacket } from 'mysql2/promise'
@@ -32,14 +32,14 @@ interface DeviceRow extends RowDataPacket {
   readonly badge: number
 }
 
-/** It is cheapest with these. */
-const [PAGE, PAGES_AT_ONCE] = [1000, 2]
+/** It is cheapest with these: 1,000 or 2,000, or up to eight pages at once, cost 6 to 50 % more. */
+const PAGE = 250
 const DEAD = 410
 
 const apn: NodeApn = createRequire(import.meta.url)('@parse/node-apn')
 
 serveQuestions(async ({ url, port, ca, signingKey, badges }: PushQuestion): Promise<PushFigures> => {
-  const pool = createPool({ uri: url, connectionLimit: PAGES_AT_ONCE })
+  const pool = createPool({ uri: url, connectionLimit: 1 })
   await pool.query('TRUNCATE by_hand_log')
   const rssBefore = process.memoryUsage.rss()
   const [cpuBefore, startedAt] = [process.cpuUsage(), performance.now()]
@@ -59,26 +59,15 @@ serveQuestions(async ({ url, port, ca, signingKey, badges }: PushQuestion): Prom
 async function sendToAll(pool: Pool, provider: Provider, badges: boolean): Promise<number> {
   const shared = notification()
   let accepted = 0
-  let last = 0
-  let reading: Promise<readonly DeviceRow[]> = Promise.resolve([])
-  const readNext = () =>
-    (reading = reading.then(async () => {
-      const page = await readPage(pool, last)
-      last = page.at(-1)?.id ?? last
-      return page
-    }))
-  const sendPages = async () => {
-    for (let page = await readNext(); page.length > 0; page = await readNext()) {
-      const tokens = page.map(({ token }) => token)
-      const answers = badges ? await sendWithBadges(pool, provider, page) : [await provider.send(shared, tokens)]
-      for (const { sent } of answers) accepted += sent.length
-      await writeDown(
-        pool,
-        answers.flatMap(({ failed }) => failed),
-      )
-    }
+  for (let page = await readPage(pool, 0); page.length > 0; page = await readPage(pool, page.at(-1)?.id ?? 0)) {
+    const tokens = page.map(({ token }) => token)
+    const answers = badges ? await sendWithBadges(pool, provider, page) : [await provider.send(shared, tokens)]
+    for (const { sent } of answers) accepted += sent.length
+    await writeDown(
+      pool,
+      answers.flatMap(({ failed }) => failed),
+    )
   }
-  await Promise.all(Array.from({ length: PAGES_AT_ONCE }, sendPages))
   return accepted
 }
 
