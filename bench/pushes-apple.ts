@@ -13,7 +13,7 @@ const UNREGISTERED = renderUnregistered()
 
 const http2: Http2Counts = { connections: 0, requests: 0, bytes: 0, violations: 0, firstViolation: undefined }
 const ports = { providerPort: 0, gatewayPort: 0 }
-let audience: Audience = { devices: 0, deadEvery: 1, pushes: 0, veterans: 0 }
+let audience: Audience = { devices: 0, deadEvery: 1, pushes: 0, veterans: 0, dies: false }
 /** How often each device was sent to. */
 let times = new Uint8Array(0)
 let accepted = 0

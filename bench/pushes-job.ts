@@ -6,18 +6,20 @@ export interface Audience {
   readonly devices: number
   /** Of every so many devices one dies with each push. */
   readonly deadEvery: number
-  /** Pushes before this one. */
+  /** Pushes with which some died, before this one. */
   readonly pushes: number
   /** Devices that were there when these were sent. */
   readonly veterans: number
+  /** Whether any dies with this one. */
+  readonly dies: boolean
 }
 
 export function isGone({ deadEvery, pushes, veterans }: Audience, device: number): boolean {
   return device < veterans && device % deadEvery < pushes
 }
 
-export function isDead({ deadEvery, pushes }: Audience, device: number): boolean {
-  return device % deadEvery === pushes
+export function isDead({ deadEvery, pushes, dies }: Audience, device: number): boolean {
+  return dies && device % deadEvery === pushes
 }
 
 export type AppleQuestion =

@@ -27,6 +27,8 @@ interface Contender extends Pick<PushQuestion, 'over' | 'badges'> {
   readonly name: string
   readonly program: string
   readonly to: Population
+  /** Whether all tokens are good. */
+  readonly clean?: boolean
 }
 
 interface Run extends PushFigures {
@@ -71,7 +73,9 @@ try {
   const peers = [peer('by hand', byHand), peer('by hand, badges', byHand, true)]
   // A gateway rejects tokens instead of telling that they are dead, and the registry keeps them.
   const gateway: Contender = { ...ours('SQLite, gateway', onSqlite), over: 'gateway' }
-  const contenders = [...plain, ...badges, gateway, ...peers]
+  // Each rejection also proves what was written before it: without any, barriers alone do.
+  const clean: Contender = { ...gateway, name: `${gateway.name}, none rejected`, clean: true }
+  const contenders = [...plain, ...badges, gateway, clean, ...peers]
   const runs = new Map<Contender, Run[]>(contenders.map((contender) => [contender, []]))
   for (let round = 0; round < rounds; round++)
     for (const contender of contenders) runs.get(contender)?.push(await run(contender))
@@ -110,7 +114,7 @@ console.log(load())
 process.exitCode = verdict.conclude()
 
 function populate(url: string, size: number): Population {
-  return { url, audience: { devices: size, deadEvery, pushes: 0, veterans: size } }
+  return { url, audience: { devices: size, deadEvery, pushes: 0, veterans: size, dies: true } }
 }
 
 /** What was there before has lost some; what comes has not. */
@@ -129,8 +133,8 @@ function peer(name: string, to: Population, badges = false): Contender {
 }
 
 /** One push in a process of its own, compared with what Apple took and what is known of the devices. */
-async function run({ name, program, to, over, badges }: Contender): Promise<Run> {
-  const { audience } = to
+async function run({ name, program, to, over, badges, clean = false }: Contender): Promise<Run> {
+  const audience = { ...to.audience, dies: !clean }
   const due = countDue(audience)
   await apple.ask({ kind: 'expect', audience })
   const port = over === 'gateway' ? gatewayPort : providerPort
@@ -138,7 +142,7 @@ async function run({ name, program, to, over, badges }: Contender): Promise<Run>
   const figures = await child.ask({ url: to.url, over, port, ca, signingKey, certificate: client, badges })
   await child.stop()
   const seen = await apple.ask({ kind: 'tell' })
-  to.audience = { ...audience, pushes: audience.pushes + 1 }
+  if (!clean) to.audience = { ...audience, pushes: audience.pushes + 1 }
   verdict.expect(`${name}: accepted, as written down`, figures.accepted, due.accepted)
   verdict.expect(`${name}: not accepted, as written down`, figures.notAccepted, due.dead)
   verdict.expect(`${name}: neither, as written down`, figures.left, 0)
