@@ -9,6 +9,7 @@ import { ulid } from 'ulid'
 import { ClientAddresses, networkOf } from './address.ts'
 import { bearerOf } from './auth.ts'
 import type { Endpoint, Env } from './endpoint.ts'
+import { EventStreams } from './events.ts'
 import { createDocument } from './openapi.ts'
 import { ApiError, kindOf, PROBLEMS, problemOf } from './problem.ts'
 import { RateLimiter } from './rate-limit.ts'
@@ -28,6 +29,7 @@ const ENDPOINTS: readonly Endpoint[] = [...DEVICE_ENDPOINTS, ...PUSH_ENDPOINTS, 
 export function createApp(service: Service, ending: AbortSignal): OpenAPIHono<Env> {
   const { basePath } = service.config.server
   const gate = new Gate(service)
+  const eventStreams = new EventStreams()
   const app = new OpenAPIHono<Env>()
 
   app.use(async (c, next) => {
@@ -35,6 +37,7 @@ export function createApp(service: Service, ending: AbortSignal): OpenAPIHono<En
     // a label and no secret: random bytes from the system would cost more than the rest of this function
     c.set('requestId', `req_${ulid(undefined, Math.random)}`)
     c.set('ending', ending)
+    c.set('eventStreams', eventStreams)
     c.header('x-request-id', c.get('requestId'))
     c.header('cache-control', 'no-store')
     await next()

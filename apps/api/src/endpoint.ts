@@ -7,6 +7,7 @@ import type { z } from 'zod'
 
 import { requireScope } from './auth.ts'
 import { BODY_TIMEOUT_MS, decodeText, readBody } from './body.ts'
+import type { EventStreams } from './events.ts'
 import { check, faultsOfJson } from './faults.ts'
 import { chooseType, mediaTypeOf } from './negotiation.ts'
 import { ApiError, type ProblemKind, PROBLEMS, refuseFaults, type RequestFault } from './problem.ts'
@@ -19,6 +20,7 @@ export interface Env {
     requestId: string
     /** Aborted when the server is about to end: answers that go on and on end then. */
     ending: AbortSignal
+    eventStreams: EventStreams
   }
 }
 

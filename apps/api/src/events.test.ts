@@ -5,7 +5,7 @@ import type { Context } from 'hono'
 import { expect, onTestFinished, test, vi } from 'vitest'
 
 import type { Env } from './endpoint.ts'
-import { answerEvents } from './events.ts'
+import { answerEvents, EventStreams } from './events.ts'
 
 class Outgoing extends EventEmitter {
   destroyed = false
@@ -16,7 +16,10 @@ class Outgoing extends EventEmitter {
 }
 
 /** Events of what `values` gives, and what is around them. */
-async function answered(values: (signal: AbortSignal) => AsyncGenerator<unknown, void, undefined>) {
+async function answered(
+  values: (signal: AbortSignal) => AsyncGenerator<unknown, void, undefined>,
+  { eventStreams = new EventStreams(), key = 'key_1' } = {},
+) {
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
   const outgoing = new Outgoing()
@@ -25,11 +28,11 @@ async function answered(values: (signal: AbortSignal) => AsyncGenerator<unknown,
   const log = { error: (fields: unknown) => void failures.push(fields) }
   const c = {
     env: { outgoing },
-    get: (name: string) => (name === 'ending' ? ending.signal : 'req_1'),
+    get: (name: string) => ({ ending: ending.signal, eventStreams, requestId: 'req_1' })[name],
     body: (body: ReadableStream, status: number, headers: Record<string, string>) =>
       new Response(body, { status, headers }),
   }
-  const response = await answerEvents(c as unknown as Context<Env>, 'push', values, log as unknown as Logger)
+  const response = await answerEvents(c as unknown as Context<Env>, 'push', key, values, log as unknown as Logger)
   const reader = (response.body as ReadableStream<Uint8Array>).getReader()
   const read = async (): Promise<string | undefined> => {
     const { value } = await reader.read()
@@ -41,6 +44,10 @@ async function answered(values: (signal: AbortSignal) => AsyncGenerator<unknown,
 async function* oneAndWait(signal: AbortSignal): AsyncGenerator<unknown, void, undefined> {
   yield { n: 1 }
   await new Promise((resolve) => signal.addEventListener('abort', resolve))
+}
+
+async function* failing(): AsyncGenerator<unknown, void, undefined> {
+  yield await Promise.reject(new Error('away'))
 }
 
 test('while nothing changes, a comment comes every 15 s, until the reader leaves', async () => {
@@ -99,4 +106,23 @@ test('what fails is cut off, and told', async () => {
   await read()
   await vi.waitFor(() => expect(failures).toEqual([{ err: new Error('away'), request: 'req_1' }]))
   expect([outgoing.destroyed, vi.getTimerCount()]).toEqual([true, 0])
+})
+
+test('twenty at a time with one key, a hundred in all; whichever way one ends, another takes its place', async () => {
+  const eventStreams = new EventStreams()
+  const openMany = (key: string, count: number) =>
+    Promise.all(Array.from({ length: count }, () => answered(oneAndWait, { eventStreams, key })))
+  const first = await openMany('key_1', 20)
+  await expect(openMany('key_1', 1)).rejects.toMatchObject({ kind: 'rate-limited' })
+  for (const key of ['key_2', 'key_3', 'key_4', 'key_5']) await openMany(key, 20)
+  await expect(openMany('key_6', 1)).rejects.toMatchObject({ kind: 'rate-limited' })
+
+  first[0]?.outgoing.emit('close')
+  await first[1]?.reader.cancel()
+  await first[2]?.read()
+  first[2]?.ending.abort()
+  expect(await first[2]?.read()).toBeUndefined()
+  await expect(answered(failing, { eventStreams, key: 'key_1' })).rejects.toThrow('away')
+  await openMany('key_1', 3)
+  await expect(openMany('key_1', 1)).rejects.toMatchObject({ kind: 'rate-limited' })
 })

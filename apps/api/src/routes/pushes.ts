@@ -143,7 +143,13 @@ const read = endpoint({
   async handle({ c, service, caller, params, type }) {
     const push = await visiblePush(service, caller, params.id)
     if (type !== EVENTS_TYPE) return c.json(toPushBody(push))
-    return answerEvents(c, 'push', (signal) => bodies(service.dispatcher.watch(push.id, signal)), service.log)
+    return answerEvents(
+      c,
+      'push',
+      caller.id,
+      (signal) => bodies(service.dispatcher.watch(push.id, signal)),
+      service.log,
+    )
   },
 })
 
