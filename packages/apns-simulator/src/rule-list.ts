@@ -1,3 +1,6 @@
+import { uniformFloat32 } from 'pure-rand/distribution/uniformFloat32'
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+
 import type { Condition, ConnectionRange } from './condition.ts'
 
 /** A rule of either interface: what it does is not looked at here. */
@@ -94,13 +97,9 @@ class RuleState<R extends Conditional> {
   }
 }
 
-/** Numbers from 0 to 1 (1 excluded) that depend on the seed and the rule's place only: mulberry32, started at a mix of both. */
+/** Numbers from 0 to 1 (1 excluded) that depend on the seed and the rule's place only: each rule has a stretch of its own. */
 function randomSequence(seed: number, order: number): () => number {
-  let state = (Math.imul(seed | 0, 0x9e37_79b1) ^ Math.imul(order + 1, 0x85eb_ca77)) | 0
-  return () => {
-    state = (state + 0x6d2b_79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
-  }
+  const generator = xoroshiro128plus(seed)
+  for (let rule = 0; rule < order; rule++) generator.jump()
+  return () => uniformFloat32(generator)
 }

@@ -54,10 +54,10 @@ export class ProviderClient {
     return received(this.open(headers, payload))
   }
 
-  /** The same without waiting for what comes back. */
+  /** The same without waiting for what comes back. @param payload null: whoever gets the stream will end it */
   open(
     headers: Readonly<Record<string, string | string[] | undefined>> = {},
-    payload: string | Uint8Array = '{"aps":{"alert":"Hello"}}',
+    payload: string | Uint8Array | null = '{"aps":{"alert":"Hello"}}',
   ): ClientHttp2Stream {
     const all = {
       ':method': 'POST',
@@ -70,7 +70,7 @@ export class ProviderClient {
     const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
     const stream = this.session.request(given)
     stream.on('error', () => {})
-    stream.end(payload)
+    if (payload !== null) stream.end(payload)
     return stream
   }
 }

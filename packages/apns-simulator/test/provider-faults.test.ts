@@ -135,6 +135,25 @@ test('an answer that is delayed is owed: the connection waits for it behind a GO
   expect(client.goaways[0]).toEqual([0, 5, ''])
 })
 
+test('no GOAWAY names a higher stream than one before it, and what is owed is answered', async () => {
+  const simulator = await start({
+    rules: [
+      { when: { token: OTHER }, do: { goaway: 'this' } },
+      { when: THIRD, do: { goaway: 'before' } },
+    ],
+  })
+  const client = connectTo(simulator)
+  await client.send()
+  await client.allowed(1000)
+  const held = client.open({ ':path': `/3/device/${OTHER}` }, null)
+  await client.send({ ':path': `/3/device/${THIRD.token}` })
+  held.end('{"aps":{"alert":"Hello"}}')
+  expect(told(await received(held))).toBe(200)
+  await client.closed
+  // a second one may come too late for a client that has all its answers
+  expect(new Set(client.goaways.map(([, last]) => last))).toEqual(new Set([3]))
+})
+
 test('an answer that is delayed is lost where its connection falls silent', async () => {
   const simulator = await start({
     rules: [

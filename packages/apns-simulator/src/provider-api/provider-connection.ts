@@ -212,8 +212,11 @@ export class ProviderConnection {
 
   /** Once all that was decided before is written, says GOAWAY; once the rest is that streams up to the last one are owed, closes. */
   #goAway({ goaway, reason, text, code = 0 }: Goaway, highest: number): void {
-    const last = goaway === 'zero' ? 0 : highest
+    // a later one never names a higher stream (RFC 9113, 6.8)
+    const last = goaway === 'zero' ? 0 : Math.min(highest, this.#lastStream)
     this.#lastStream = last
+    // node:http2 would answer a GOAWAY of the client's by one that names the highest stream that it has seen
+    this.#session.goaway = () => undefined
     if (goaway === 'zero') {
       for (const delayed of this.#answering.values()) {
         clearTimeout(delayed?.timer)
