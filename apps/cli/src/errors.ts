@@ -51,11 +51,20 @@ export class CommandError extends Error {
 
 /** Refuses input for every fault at once; does nothing where there is none. */
 export function refuseFaults(faults: readonly InputFault[], consequence: string): void {
-  if (faults.length === 0) return
+  if (faults.length > 0) throw inputError(faults, consequence)
+}
+
+/** What is wrong with the input, all of it. */
+export function inputError(faults: readonly InputFault[], consequence: string): CommandError {
   const lines = faults.map((fault) => `\n  ${placeOf(fault)}${fault.detail}`)
-  throw new CommandError('invalid-input', `${consequence}:${lines.join('')}`, 'Correct it; --help lists what is due.', {
-    faults,
-  })
+  return new CommandError(
+    'invalid-input',
+    `${consequence}:${lines.join('')}`,
+    'Correct it; --help lists what is due.',
+    {
+      faults,
+    },
+  )
 }
 
 /** `--payload /aps/badge: `, `line 3: `: made to stand before a fault's detail. */

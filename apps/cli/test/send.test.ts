@@ -1,8 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { parsePushRequest } from '@lhspn/dispatcher'
+import { createLogger, loadConfig, openService } from '@lhspn/service'
 import { expect, test } from 'vitest'
 
+import { SIMULATED_TOPIC } from '../src/simulated-installation.ts'
 import { closedPort, lhspn, objectsOf, Running, gatewayInstallation, tokenOf } from './lhspn.ts'
 
 const good = tokenOf(1)
@@ -68,6 +71,21 @@ test('--detach stores the push and prints its id; work delivers it, and the same
   expect(followed).toMatchObject({ code: 0, stdout: expect.stringMatching(/accepted +1\n/) })
   worker.kill('SIGINT')
   expect(await worker.ended()).toMatchObject({ code: 0 })
+  expect(simulator.journal.acceptedTimes(good)).toBe(1)
+})
+
+test('what was stored before is the same push when its time has passed since; a new one is refused', async () => {
+  const { config, simulator } = await gatewayInstallation()
+  const sendAt = '2020-01-01T00:00:00Z'
+  const args = ['--config', config, 'send', '--to', good, '--at', sendAt, '--idempotency-key', 'new year', 'Hello']
+  const refused = { code: 2, stderr: expect.stringContaining('--at: Must not be in the past') }
+  expect(await lhspn(args)).toMatchObject(refused)
+  expect(await lhspn([...args, '--dry-run'])).toMatchObject(refused)
+  const log = createLogger({ level: 'silent', format: 'json', isTerminal: false })
+  await using service = await openService(loadConfig(config, {}), { log })
+  const before = { app: SIMULATED_TOPIC, audience: { tokens: [good] }, payload: { aps: { alert: 'Hello' } }, sendAt }
+  await service.dispatcher.submit(parsePushRequest(before, { now: 0 }), { idempotencyKey: 'new year' })
+  expect(await lhspn(args)).toMatchObject({ code: 0, stderr: expect.stringContaining('stored before') })
   expect(simulator.journal.acceptedTimes(good)).toBe(1)
 })
 

@@ -86,15 +86,15 @@ export async function* watchPush(
   id: string,
   signal: AbortSignal = new AbortController().signal,
 ): AsyncGenerator<StoredPush, void, undefined> {
-  const number = await numberOf(database, id)
   const isOver = (): boolean => signal.aborted
+  let number: number | undefined
   let seenAt = performance.now()
   let last = ''
 
   /** undefined: the database is away. */
   async function look(): Promise<StoredPush | undefined> {
     try {
-      const [push] = await readPushes(database, [number])
+      const [push] = await readPushes(database, [(number ??= await numberOf(database, id))])
       if (push === undefined) throw unknownPush(id)
       seenAt = performance.now()
       return push

@@ -5,8 +5,10 @@ import type { Dispatcher } from '../src/dispatcher.ts'
 import { notificationId } from '../src/notification-id.ts'
 import { ACCEPTED, codeOf } from '../src/outcome-code.ts'
 import type { StoredPush } from '../src/push.ts'
+import { watchPush } from '../src/report.ts'
 import { sweep } from '../src/retention.ts'
 import { ENGINES, openStore } from './engines.ts'
+import { flaky } from './flaky-database.ts'
 import { APP, chunksOf, dispatcherOf, inFuture, NEVER, planWhole, register, request, token, tokens } from './stored.ts'
 
 /** Writes outcomes of a chunk as a checkpoint would. */
@@ -65,6 +67,18 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       const aborted = new AbortController()
       const watched = await dispatcher.submit(request({ sendAt: inFuture() }))
       for await (const _ of dispatcher.watch(watched.push.id, aborted.signal)) aborted.abort()
+    })
+
+    test('watch a push whose database is away now and then, from the first look on', async () => {
+      const store = await openStore(await freshUrl())
+      const { push } = await dispatcherOf(store).submit(request({ sendAt: inFuture() }))
+      let looks = 0
+      const isAway = (): 'before' | undefined => (++looks <= 2 || looks === 5 ? 'before' : undefined)
+      const watched = watchPush(flaky(store.database, isAway), push.id)
+      expect((await watched.next()).value).toEqual(push)
+      await dispatcherOf(store).cancel(push.id)
+      expect((await watched.next()).value).toMatchObject({ state: 'canceled' })
+      expect(looks).toBeGreaterThan(5)
     })
 
     test('tell what became of every notification, and find one by its id and by its token', async () => {

@@ -20,6 +20,15 @@ export async function followPush(
   }
 }
 
+/**
+ * A push as it is now; a database that is away is waited for, as while it was followed.
+ * @throws DispatcherError `unknown-push`; DatabaseError
+ */
+export async function readPush(dispatcher: Pick<Dispatcher, 'watch'>, id: string): Promise<StoredPush> {
+  for await (const push of dispatcher.watch(id)) return push
+  throw new Error(`${id} was not answered`)
+}
+
 /** What the end of a push, or its standing still, means for whoever waited for it. */
 export function exitCodeOfPush({ state, pausedBecause, counts }: StoredPush): ExitCode {
   if (state === 'paused') return pausedBecause === 'operator' ? EXIT.notAll : EXIT.configuration

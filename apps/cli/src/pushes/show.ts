@@ -6,7 +6,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts'
 import { configOf } from '../installation.ts'
 import { withService } from '../opened-service.ts'
 import { alignColumns } from '../output.ts'
-import { exitCodeOfPush, followPush, pauseErrorOf } from './follow.ts'
+import { exitCodeOfPush, followPush, pauseErrorOf, readPush } from './follow.ts'
 import { nextOf, stateOf, summaryOf } from './summary.ts'
 
 /**
@@ -19,7 +19,7 @@ export function showPush(id: string, follows: boolean, context: Context): Promis
     const isStream = follows && output.json
     const onChange = isStream ? (push: StoredPush) => output.printJson(toPushBody(push)) : undefined
     if (follows) await followPush(dispatcher, id, output, interruption.signal, onChange)
-    const push = await dispatcher.get(id)
+    const push = await readPush(dispatcher, id)
     if (output.json) {
       if (!isStream) await output.printJson(toPushBody(push))
     } else {

@@ -28,7 +28,8 @@ interface Sampled {
  * @throws DispatcherError `audience-too-large`; ServiceError and SenderError about credentials: as sending would
  */
 export async function preview(request: SendRequest, scope: Scope, context: Context): Promise<ExitCode> {
-  const { recipients } = request
+  const { recipients, refusal } = request
+  if (refusal !== undefined) throw refusal
   await using _ = await openSender(scope.config, scope.app, scope.environment)
   if ('stdin' in recipients) await show(request, scope, context, await readSample(context))
   else if ('tokens' in recipients) await show(request, scope, context, sampleOf(recipients.tokens))

@@ -219,3 +219,14 @@ test('--badge increment is enough by itself, and stands beside --payload too', a
   expect(await faultsOf({ flags, payload: full })).toEqual([expect.stringContaining('2048')])
   expect(await faultsOf({ payload: full })).toEqual([])
 })
+
+test('a time that has passed refuses what has no key to be found by; with one, it may have been stored before', async () => {
+  const flags = { at: '2029-12-31T23:59:59Z' }
+  expect(await faultsOf({ text: 'Hello', flags }, 'provider-api')).toHaveLength(1)
+  const keyed = { ...flags, idempotencyKey: 'new year' }
+  const { push, refusal } = await read({ text: 'Hello', flags: keyed })
+  expect(push).toEqual({ ...LEAST, ...HELLO, sendAt: NOW - 1000 })
+  expect(refusal?.faults).toEqual([{ flag: '--at', detail: 'Must not be in the past.' }])
+  for (const wrong of [{ rate: '0' }, { badge: 'x' }, { to: ['xyz'] }])
+    expect(await faultsOf({ text: 'Hello', flags: { ...keyed, ...wrong } }, 'provider-api')).toHaveLength(2)
+})

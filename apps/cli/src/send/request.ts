@@ -8,10 +8,10 @@ import type { Filter } from '@lhspn/device-store'
 import { checkPush, DispatcherError, IDEMPOTENCY_KEY, parsePushRequest, type PushRequest } from '@lhspn/dispatcher'
 import { type Environment, parseDuration } from '@lhspn/service'
 
-import { type InputFault, refuseFaults } from '../errors.ts'
+import { type CommandError, inputError, type InputFault, refuseFaults } from '../errors.ts'
 import { type FilterFlags, hasFilter, readFilterFlags } from '../filter-flags.ts'
 import { readToken } from '../installation.ts'
-import { type ContentFlags, placeInFlags, readContent, toNumber } from './content-flags.ts'
+import { type ContentFlags, placeInFlags, type PushMembers, readContent, toNumber } from './content-flags.ts'
 
 /** The flags of `send` as they were typed. */
 export interface SendFlags extends ContentFlags, FilterFlags {
@@ -47,6 +47,8 @@ export interface SendRequest {
   /** Whether it is only stored, and left to others. */
   readonly detach: boolean
   readonly warnings: readonly InputFault[]
+  /** What is wrong by now, where the same may have been stored when it was not: a time that has passed. */
+  readonly refusal?: CommandError
 }
 
 /** What decides how flags are to be read. */
@@ -97,16 +99,38 @@ export async function readSendRequest(
     onUnconfirmed: flags.onUnconfirmed,
   }
   const place = (fault: Fault): InputFault => placeInFlags(fault, flags)
+  // what was not understood is not judged a second time
+  const isJudged = ({ pointer }: Fault): boolean => contentFaults.length === 0 || !pointer.startsWith('/payload')
+  const judged = judge(members, over, now)
+  const others = [...faults, ...contentFaults]
+  const all = [...others, ...judged.faults.filter(isJudged).map(place)]
+  // with a key it may have been stored when its time had not passed yet
+  const isKeyed = flags.idempotencyKey !== undefined
+  const { push } = judged.push === undefined && isKeyed ? judge(members, over, 0) : judged
+  if (push === undefined || others.length > 0) throw inputError(all, NOTHING_SENT)
+  return {
+    push,
+    recipients,
+    duplicates,
+    idempotencyKey,
+    detach: flags.detach === true,
+    warnings: checkPush(push, over, now).warnings.map(place),
+    ...(all.length > 0 && { refusal: inputError(all, NOTHING_SENT) }),
+  }
+}
+
+interface Judged {
+  readonly push?: Omit<PushRequest, 'audience'>
+  readonly faults: readonly Fault[]
+}
+
+/** A push, or everything that is wrong with it at this time (UNIX ms). */
+function judge(members: PushMembers, over: Interface, now: number): Judged {
   try {
     const { audience: _, ...push } = parsePushRequest(members, { now, interfaceOf: () => over })
-    refuseFaults([...faults, ...contentFaults], NOTHING_SENT)
-    const warnings = checkPush(push, over, now).warnings.map(place)
-    return { push, recipients, duplicates, idempotencyKey, detach: flags.detach === true, warnings }
+    return { push, faults: [] }
   } catch (error) {
-    if (!(error instanceof DispatcherError)) throw error
-    // what was not understood is not judged a second time
-    const isJudged = ({ pointer }: Fault): boolean => contentFaults.length === 0 || !pointer.startsWith('/payload')
-    refuseFaults([...faults, ...contentFaults, ...error.faults.filter(isJudged).map(place)], NOTHING_SENT)
+    if (error instanceof DispatcherError) return { faults: error.faults }
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import { toPushBody } from '@lhspn/api'
-import type { DispatcherEvent, PushRequest, StoredPush } from '@lhspn/dispatcher'
+import type { DispatcherEvent, PushRequest, StoredPush, Submitted } from '@lhspn/dispatcher'
 import { sendingInterface, type Service } from '@lhspn/service'
 
 import { confirmCount, mayAsk } from '../confirmation.ts'
@@ -9,7 +9,7 @@ import type { Scope } from '../installation.ts'
 import type { Interruption } from '../interruption.ts'
 import { withService } from '../opened-service.ts'
 import { formatCount } from '../output.ts'
-import { exitCodeOfPush, followPush, pauseErrorOf } from '../pushes/follow.ts'
+import { exitCodeOfPush, followPush, pauseErrorOf, readPush } from '../pushes/follow.ts'
 import { nextOf, summaryOf } from '../pushes/summary.ts'
 import type { SendRequest } from './request.ts'
 import { Source } from './source.ts'
@@ -21,7 +21,7 @@ const UNASKED = 1000
  * Stores a push, delivers it here and beside whoever else delivers, and follows it to its end. A signal ends only the
  * following: what is in flight settles, and the rest stays stored for `serve` or `work`. With `detach` it is stored and
  * nothing more.
- * @throws DispatcherError `audience-too-large`, `idempotency-mismatch`; ServiceError, SenderError `invalid-credentials`;
+ * @throws CommandError of the request's refusal, where it was not stored before; DispatcherError `audience-too-large`, `idempotency-mismatch`; ServiceError, SenderError `invalid-credentials`;
  *   DatabaseError; what reading a stream of tokens throws
  */
 export function sendRequest(request: SendRequest, scope: Scope, context: Context): Promise<ExitCode> {
@@ -68,14 +68,10 @@ class Sending {
 
   async run(): Promise<ExitCode> {
     const { output, stdin } = this.#context
-    const { dispatcher } = this.#service
-    const { detach, idempotencyKey } = this.#request
-    // what cannot be sent at all is told before anybody is asked anything
-    await this.#service.senderFor(this.#push.app, this.#push.environment)
-    await this.#confirm()
-    const { exitCode } = this.#interruption
-    if (exitCode !== undefined) return exitCode
-    const { push, replayed, streamed } = await dispatcher.submit(this.#push, { idempotencyKey })
+    const { detach } = this.#request
+    const submitted = (await this.#storedBefore()) ?? (await this.#submit())
+    if (submitted === undefined) return this.#interruption.exitCode ?? EXIT.done
+    const { push, replayed, streamed } = submitted
     if (replayed) output.note(`This was stored before, by the same idempotency key: ${push.id}`)
     const streaming = streamed.then(() => undefined, toFault)
     try {
@@ -87,6 +83,24 @@ class Sending {
       // whoever pipes tokens in learns that nobody reads them any more
       stdin.destroy()
     }
+  }
+
+  /** By the same idempotency key: it asks nobody again, and nothing refuses it by now. */
+  async #storedBefore(): Promise<Submitted | undefined> {
+    const { idempotencyKey } = this.#request
+    const push = await this.#service.dispatcher.replay(this.#push, { idempotencyKey })
+    return push === undefined ? undefined : { push, replayed: true, streamed: Promise.resolve() }
+  }
+
+  /** undefined: it was interrupted before. */
+  async #submit(): Promise<Submitted | undefined> {
+    const { idempotencyKey, refusal } = this.#request
+    if (refusal !== undefined) throw refusal
+    // what cannot be sent at all is told before anybody is asked anything
+    await this.#service.senderFor(this.#push.app, this.#push.environment)
+    await this.#confirm()
+    if (this.#interruption.exitCode !== undefined) return undefined
+    return this.#service.dispatcher.submit(this.#push, { idempotencyKey })
   }
 
   /** Where it is due, somebody says how many devices there are. */
@@ -105,7 +119,7 @@ class Sending {
     const isOver = new Promise((resolve) => this.#interruption.signal.addEventListener('abort', resolve))
     await Promise.race([streaming, isOver])
     await this.#service.drain()
-    const push = await this.#service.dispatcher.get(id)
+    const push = await readPush(this.#service.dispatcher, id)
     if (output.json) await output.printJson(toPushBody(push))
     else await output.print(push.id)
     output.note('Stored. A running `lhspn serve` or `lhspn work` delivers it.')
@@ -125,7 +139,7 @@ class Sending {
     await followPush(dispatcher, id, output, signal)
     await this.#service.drain()
     await streaming
-    const push = await dispatcher.get(id)
+    const push = await readPush(dispatcher, id)
     await this.#printSummary(push)
     const error = pauseErrorOf(push, this.#pauses.get(id))
     if (error !== undefined) output.fail(error)
