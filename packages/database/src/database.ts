@@ -1,11 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-import type { Kysely } from 'kysely'
-
 import type { Dialect } from './dialect.ts'
 import type { Engine, Statements } from './engine.ts'
 import { databaseError, type DatabaseError } from './errors.ts'
-import { kyselyOver } from './kysely.ts'
 import { migrate, migrationStatus, type Migration, type MigrationStatus, type MigrateOptions } from './migrate.ts'
 import type { Answer, Parameter, Row, Session, Transaction } from './session.ts'
 
@@ -41,7 +38,6 @@ export interface Database extends Session {
 abstract class StatementSession implements Session {
   abstract readonly dialect: Dialect
   protected abstract get statements(): Statements
-  #kysely: Kysely<unknown> | undefined
 
   async execute(sql: string, parameters: readonly Parameter[] = []): Promise<Answer> {
     return this.statements.execute(sql, checked(parameters))
@@ -58,11 +54,6 @@ abstract class StatementSession implements Session {
   async now(): Promise<number> {
     const [row] = await this.query<{ now: number }>(`SELECT ${this.dialect.now} AS now`)
     return (row as { now: number }).now
-  }
-
-  kysely<Tables>(): Kysely<Tables> {
-    this.#kysely ??= kyselyOver<unknown>(this)
-    return this.#kysely as unknown as Kysely<Tables>
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Database, EngineDatabase } from './database.ts'
 import { databaseError } from './errors.ts'
-import { type MysqlAddress, MysqlEngine } from './mysql.ts'
+import type { MysqlAddress } from './mysql.ts'
 import { SqliteEngine } from './sqlite.ts'
 
 export interface OpenDatabaseOptions {
@@ -22,7 +22,10 @@ export async function openDatabase(url: string, options: OpenDatabaseOptions = {
   const { password, signal } = options
   signal?.throwIfAborted()
   if (url.startsWith('sqlite:')) return new EngineDatabase(await SqliteEngine.open(parseFile(url)))
-  const engine = new MysqlEngine(parseAddress(url, password))
+  const address = parseAddress(url, password)
+  // Only who has a server pays for loading what speaks to it.
+  const { MysqlEngine } = await import('./mysql.ts')
+  const engine = new MysqlEngine(address)
   try {
     await engine.connect(signal)
   } catch (error) {

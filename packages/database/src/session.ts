@@ -1,5 +1,3 @@
-import type { Kysely } from 'kysely'
-
 import type { Dialect } from './dialect.ts'
 
 /** What a `?` may stand for. Bytes are `Uint8Array`; numbers are finite; a bigint has at most 64 bits with its sign. */
@@ -28,8 +26,6 @@ export interface Session {
   query<R = Row>(sql: string, parameters?: readonly Parameter[]): Promise<readonly R[]>
   /** The database's clock, in ms since 1970. */
   now(): Promise<number>
-  /** The same place for queries that are built, for everyday use; `Tables` is trusted. */
-  kysely<Tables>(): Kysely<Tables>
 }
 
 /** An open transaction. It is over when the work that it was handed to has ended; it then refuses statements. */

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { deleteRows, insertMissing, overwrite, type Parameter } from '../src/index.ts'
+import { kyselyOver } from '../src/kysely.ts'
 import { ENGINES, open } from './engines.ts'
 
 const VALUES = {
@@ -66,8 +67,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     await database.execute(VALUES[database.dialect.name])
     type Tables = { v: { id: number; s: string | null } }
     await database.transaction(async (transaction) => {
-      await transaction
-        .kysely<Tables>()
+      await kyselyOver<Tables>(transaction)
         .insertInto('v')
         .values([
           { id: 1, s: "it's" },
@@ -75,7 +75,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
         ])
         .execute()
     })
-    const built = database.kysely<Tables>()
+    const built = kyselyOver<Tables>(database)
     expect(await built.selectFrom('v').select('id').where('s', 'is', null).execute()).toEqual([{ id: 2 }])
     expect((await built.deleteFrom('v').executeTakeFirst()).numDeletedRows).toBe(2n)
     await expect(built.transaction().execute(async () => 1)).rejects.toMatchObject({ code: 'failed' })
