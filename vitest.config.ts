@@ -21,6 +21,10 @@ const WITH_SERVERS = new Set([
   'apps/cli',
 ])
 const servers = fileURLToPath(new URL('packages/test-servers/src/global-setup.ts', import.meta.url))
+const setups = (root: string) => [
+  ...(WITH_SERVERS.has(root) ? [servers] : []),
+  ...(root === 'apps/cli' ? [fileURLToPath(new URL('apps/cli/test/bundle.ts', import.meta.url))] : []),
+]
 
 export default defineConfig({
   ...shared,
@@ -35,7 +39,7 @@ export default defineConfig({
           name: root.replace(/^.*\//, ''),
           root,
           include: ['{src,test}/**/*.test.ts'],
-          globalSetup: WITH_SERVERS.has(root) ? [servers] : [],
+          globalSetup: setups(root),
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -4,15 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 import { type Script, type Simulator, startSimulator } from '@lhspn/apns-simulator'
-import { onTestFinished, type TestContext } from 'vitest'
+import { inject, onTestFinished, type TestContext } from 'vitest'
 
 import { SIMULATED_TOPIC, type SimulatedInstallation, writeInstallation } from '../src/simulated-installation.ts'
-
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
-const TSX = import.meta.resolve('tsx')
 
 export interface Options {
   readonly cwd?: string
@@ -30,7 +26,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** The program as a process of its own, run from its sources. */
+/** The program as a process of its own, as `bundle.ts` has made it of the sources. */
 export class Running {
   readonly #child
   readonly #ended: Promise<Ended>
@@ -42,7 +38,7 @@ export class Running {
     args: readonly string[],
     { cwd = tmpdir(), variables = {}, terminal = false, context = { onTestFinished } }: Options = {},
   ) {
-    const words = [process.execPath, '--conditions=lhspn-source', '--import', TSX, MAIN, ...args]
+    const words = [process.execPath, inject('program'), ...args]
     const [command = '', ...rest] = terminal ? ['script', '-qec', `exec ${words.join(' ')}`, '/dev/null'] : words
     this.#child = spawn(command, rest, { cwd, env: { PATH: process.env['PATH'], ...variables } })
     this.#child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
