@@ -1,5 +1,5 @@
-// One push to all devices of a database, from its request to its end, with the defaults of an installation, in a process
-// of its own: its figures and its memory are those of the dispatcher, what is below it, and Node.
+// Pushes to all devices of a database, one after the other, each from its request to its end, with the defaults of an
+// installation, in a process of their own: figures and memory are those of the dispatcher, what is below it, and Node.
 import { openDeviceStore } from '@lhspn/device-store'
 import { Dispatcher, type DispatcherEvent, parsePushRequest, type StoredPush } from '@lhspn/dispatcher'
 import { openCertificate, Sender } from '@lhspn/sender'
@@ -10,20 +10,20 @@ import { TOPIC } from './provider-workload.ts'
 import { deviceOf, type PushFigures, type PushQuestion } from './pushes-job.ts'
 import { ALERT, CUSTOM_KEYS } from './workload.ts'
 
+/** A dispatcher at work, and the end of the push that it works at. */
+interface Running {
+  readonly dispatcher: Dispatcher
+  ended(): Promise<void>
+}
+
+let running: Promise<Running> | undefined
+
 serveQuestions(async (question: PushQuestion): Promise<PushFigures> => {
-  const store = await openDeviceStore(question.url, { migrate: 'manual' })
-  const sender = openSender(question)
-  let tell!: (event: DispatcherEvent) => void
-  const completed = new Promise<void>((resolve, reject) => {
-    tell = (event) => {
-      if (event.kind === 'completed') resolve()
-      if (event.kind === 'error' || event.kind === 'paused') reject(event.error ?? new Error(event.kind))
-    }
-  })
-  const dispatcher = new Dispatcher({ store, senderFor: () => sender, onEvent: (event) => tell(event) })
-  dispatcher.start()
+  running ??= start(question)
+  const { dispatcher, ended } = await running
   const rssBefore = process.memoryUsage.rss()
   const [cpuBefore, startedAt] = [process.cpuUsage(), performance.now()]
+  const completed = ended()
   const { push } = await dispatcher.submit(requestOf(question))
   await completed
   const seconds = (performance.now() - startedAt) / 1000
@@ -34,9 +34,6 @@ serveQuestions(async (question: PushQuestion): Promise<PushFigures> => {
     ...(await readDead(dispatcher, push, 'rejected')),
     ...(await readDead(dispatcher, push, 'unregistered')),
   ]
-  await dispatcher.close()
-  await sender.close()
-  await store.close()
   return {
     cpu: user + system,
     seconds,
@@ -48,6 +45,23 @@ serveQuestions(async (question: PushQuestion): Promise<PushFigures> => {
     dead,
   }
 })
+
+/** It stays for all questions, as in a process that serves. */
+async function start(question: PushQuestion): Promise<Running> {
+  const store = await openDeviceStore(question.url, { migrate: 'manual' })
+  const sender = openSender(question)
+  let tell: (event: DispatcherEvent) => void = () => undefined
+  const dispatcher = new Dispatcher({ store, senderFor: () => sender, onEvent: (event) => tell(event) })
+  dispatcher.start()
+  const ended = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      tell = (event) => {
+        if (event.kind === 'completed') resolve()
+        if (event.kind === 'error' || event.kind === 'paused') reject(event.error ?? new Error(event.kind))
+      }
+    })
+  return { dispatcher, ended }
+}
 
 function openSender({ over, port, ca, signingKey, certificate }: PushQuestion): Sender {
   if (over === 'gateway')

@@ -6,7 +6,7 @@ import { Checkpoints, LeaseLost } from './checkpoints.ts'
 import { ChunkEvents } from './chunk-events.ts'
 import { ChunkOutcomes, type Removal } from './chunk-outcomes.ts'
 import type { ChunkQueue, Lease, Orders } from './chunk-queue/chunk-queue.ts'
-import type { OnEvent } from './events.ts'
+import type { OnEvent, PauseCause } from './events.ts'
 import { keepLease } from './keep-lease.ts'
 import { hasRefused, isMismatched, judgeRefused, markRefused } from './marks.ts'
 import { type MemberNotification, openMembers } from './open-members.ts'
@@ -207,7 +207,7 @@ class Delivery {
     if (kind === 'accepted') {
       if (reason === undefined) this.#options.prove()
     } else if (isAboutContent(outcome)) {
-      this.#pause('content', reason)
+      this.#pause('content', { reason })
       return
     } else if (kind === 'unconfirmed' && this.#lease.push.onUnconfirmed === 'resend') {
       this.#unconfirmed.push(outcome)
@@ -288,7 +288,7 @@ class Delivery {
   }
 
   async #pauseForFault(): Promise<void> {
-    if (this.#fault !== undefined && isConfiguration(this.#fault)) this.#pause('credentials', this.#fault)
+    if (this.#fault !== undefined && isConfiguration(this.#fault)) this.#pause('credentials', { error: this.#fault })
     await this.#pausing
   }
 
@@ -321,18 +321,18 @@ class Delivery {
   }
 
   /** Pauses the push, and ends the sending. What was settled stays so. */
-  #pause(because: PausedBecause, error?: unknown): void {
+  #pause(because: PausedBecause, cause: PauseCause = {}): void {
     if (this.#pausing !== undefined) return
     const { database } = this.#options
     const { number } = this.#lease.push
     const pausing = untilDone(() => pausePush(database, number, because), this.#withRetries('pause'))
-    this.#pausing = this.#tellPaused(pausing, because, error)
+    this.#pausing = this.#tellPaused(pausing, because, cause)
     this.#abort.abort()
   }
 
-  async #tellPaused(pausing: Promise<boolean>, because: PausedBecause, error: unknown): Promise<void> {
+  async #tellPaused(pausing: Promise<boolean>, because: PausedBecause, cause: PauseCause): Promise<void> {
     try {
-      if (await pausing) this.#events.tell({ kind: 'paused', because, error })
+      if (await pausing) this.#events.tell({ kind: 'paused', because, ...cause })
     } catch (failure) {
       this.#end(failure)
     }

@@ -10,6 +10,13 @@ interface OfPush {
   readonly environment: Environment
 }
 
+/** What was in the way of a push, where it was met in this process. */
+export interface PauseCause {
+  readonly error?: unknown
+  /** Apple's, about the content. */
+  readonly reason?: string | undefined
+}
+
 /** What happens in a dispatcher, for logs, metrics and webhooks. Tokens are whole: whoever logs shortens them. */
 export type DispatcherEvent =
   /** A chunk left this process: all settled, given back with the rest, or taken away by somebody else. */
@@ -36,7 +43,7 @@ export type DispatcherEvent =
   | (OfPush & { readonly kind: 'more-not-accepted'; readonly count: number })
   /** Devices that are gone from the registry, because Apple said so. */
   | (OfPush & { readonly kind: 'removed'; readonly tokens: readonly string[] })
-  | (OfPush & { readonly kind: 'paused'; readonly because: PausedBecause; readonly error?: unknown })
+  | (OfPush & { readonly kind: 'paused'; readonly because: PausedBecause } & PauseCause)
   | (OfPush & { readonly kind: 'completed' })
   /** Nothing of this app and environment is tried for a while. */
   | {

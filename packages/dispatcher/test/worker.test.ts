@@ -131,7 +131,7 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     const push = await world.push({ devices: [numbers(10)] })
     world.worker()
     await world.until(push, 'paused')
-    expect(world.of('paused')).toMatchObject([{ because: 'content' }])
+    expect(world.of('paused')).toMatchObject([{ because: 'content', reason: expect.any(String) }])
     const { accepted, remaining, rejected } = await world.sums(push)
     expect([accepted, rejected]).toEqual([world.apple.journal.accepted, 0])
     expect(remaining).toBe(10 - accepted)

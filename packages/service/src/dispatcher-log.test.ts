@@ -37,6 +37,10 @@ test.for<[event: DispatcherEvent, line: Readonly<Record<string, unknown>>]>([
     { level: 'warn', msg: 'push: paused', because: 'operator', ...PUSH },
   ],
   [
+    { kind: 'paused', because: 'content', reason: 'PayloadTooLarge', ...PUSH },
+    { level: 'warn', msg: 'push: paused', because: 'content', reason: 'PayloadTooLarge', ...PUSH },
+  ],
+  [
     { kind: 'paused', because: 'credentials', error: new Error('refused'), ...PUSH },
     { level: 'warn', msg: 'push: paused', because: 'credentials', err: expect.anything(), ...PUSH },
   ],

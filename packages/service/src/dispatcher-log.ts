@@ -23,8 +23,9 @@ export function logDispatcher(log: Logger, event: DispatcherEvent): void {
       break
     }
     case 'paused': {
-      const { error, push, app, environment, because } = event
-      log.warn({ push, app, environment, because, ...(error !== undefined && { err: error }) }, 'push: paused')
+      const { error, push, app, environment, because, reason } = event
+      const cause = { ...(reason !== undefined && { reason }), ...(error !== undefined && { err: error }) }
+      log.warn({ push, app, environment, because, ...cause }, 'push: paused')
       break
     }
     case 'completed':

@@ -1,4 +1,4 @@
-import type { Dispatcher, PausedBecause, StoredPush } from '@lhspn/dispatcher'
+import type { Dispatcher, PauseCause, PausedBecause, StoredPush } from '@lhspn/dispatcher'
 
 import { CommandError } from '../errors.ts'
 import { EXIT, type ExitCode, isKnown } from '../exit-code.ts'
@@ -39,17 +39,21 @@ export function exitCodeOfPush({ state, pausedBecause, counts }: StoredPush): Ex
  * Why a push stands still, as an error to be told; undefined where nothing is wrong.
  * @param cause what paused it, where that happened in this process
  */
-export function pauseErrorOf({ id, state, pausedBecause }: StoredPush, cause?: unknown): CommandError | undefined {
+export function pauseErrorOf(
+  { id, state, pausedBecause }: StoredPush,
+  { error, reason }: PauseCause = {},
+): CommandError | undefined {
   if (state !== 'paused' || pausedBecause === null || pausedBecause === 'operator') return undefined
   const { what, remedy } = CAUSES[pausedBecause]
-  const [message, first] = isKnown(cause) ? [`${what}: ${cause.message}`, cause.remedy] : [what, remedy]
+  const told = isKnown(error) ? error.message : reason
+  const message = told === undefined ? what : `${what}: ${told}`
+  const explained = reason === undefined ? remedy : `\`lhspn explain ${reason}\` says what that means.`
+  const first = isKnown(error) ? error.remedy : explained
   return new CommandError(
     'push-paused',
     `The push has paused itself. ${message}`,
     `${first} Then: lhspn pushes resume ${id}`,
-    {
-      cause,
-    },
+    { cause: error },
   )
 }
 

@@ -1,5 +1,5 @@
 import { toPushBody } from '@lhspn/api'
-import type { DispatcherEvent, PushRequest, StoredPush, Submitted } from '@lhspn/dispatcher'
+import type { DispatcherEvent, PauseCause, PushRequest, StoredPush, Submitted } from '@lhspn/dispatcher'
 import { sendingInterface, type Service } from '@lhspn/service'
 
 import { confirmCount, mayAsk } from '../confirmation.ts'
@@ -25,9 +25,9 @@ const UNASKED = 1000
  *   DatabaseError; what reading a stream of tokens throws
  */
 export function sendRequest(request: SendRequest, scope: Scope, context: Context): Promise<ExitCode> {
-  const pauses = new Map<string, unknown>()
+  const pauses = new Map<string, PauseCause>()
   const onEvent = (event: DispatcherEvent): void => {
-    if (event.kind === 'paused') pauses.set(event.push, event.error)
+    if (event.kind === 'paused') pauses.set(event.push, event)
   }
   return withService(
     scope.config,
@@ -46,7 +46,7 @@ class Sending {
   readonly #source: Source
   readonly #push: PushRequest
   /** What paused which push in this process. */
-  readonly #pauses: ReadonlyMap<string, unknown>
+  readonly #pauses: ReadonlyMap<string, PauseCause>
 
   constructor(
     request: SendRequest,
@@ -54,7 +54,7 @@ class Sending {
     context: Context,
     service: Service,
     interruption: Interruption,
-    pauses: ReadonlyMap<string, unknown>,
+    pauses: ReadonlyMap<string, PauseCause>,
   ) {
     this.#request = request
     this.#scope = scope
