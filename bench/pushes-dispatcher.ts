@@ -13,7 +13,7 @@ import { ALERT, CUSTOM_KEYS } from './workload.ts'
 /** A dispatcher at work, and the end of the push that it works at. */
 interface Running {
   readonly dispatcher: Dispatcher
-  ended(): Promise<void>
+  readonly ended: () => Promise<void>
 }
 
 let running: Promise<Running> | undefined
@@ -50,8 +50,8 @@ serveQuestions(async (question: PushQuestion): Promise<PushFigures> => {
 async function start(question: PushQuestion): Promise<Running> {
   const store = await openDeviceStore(question.url, { migrate: 'manual' })
   const sender = openSender(question)
-  let tell: (event: DispatcherEvent) => void = () => undefined
-  const dispatcher = new Dispatcher({ store, senderFor: () => sender, onEvent: (event) => tell(event) })
+  let tell: ((event: DispatcherEvent) => void) | undefined
+  const dispatcher = new Dispatcher({ store, senderFor: () => sender, onEvent: (event) => tell?.(event) })
   dispatcher.start()
   const ended = (): Promise<void> =>
     new Promise((resolve, reject) => {

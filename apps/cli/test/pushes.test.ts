@@ -94,9 +94,9 @@ test('what has paused a push is told: exit 5; resumed, it goes on: refused conte
   )
   const { database, store } = service
   await store.save([{ app: 'com.example.app', token: good }])
-  const ended = await lhspn(['--config', config, '--json', 'send', '--to', good, 'Hello'])
-  expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining('lhspn explain PayloadTooLarge') })
-  const [refused] = objectsOf(ended) as [Push]
+  const sent = await lhspn(['--config', config, '--json', 'send', '--to', good, 'Hello'])
+  expect(sent).toMatchObject({ code: 5, stderr: expect.stringContaining('lhspn explain PayloadTooLarge') })
+  const [refused] = objectsOf(sent) as [Push]
   expect(refused).toMatchObject({ state: 'paused', pausedBecause: 'content', counts: { remaining: 1 } })
   const grown = await send(installation, '--all', '--max-audience', '1', '--at', '2099-01-01T00:00:00Z', '--detach')
   await store.save([{ app: 'com.example.app', token: bad }])
