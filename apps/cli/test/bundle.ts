@@ -33,15 +33,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return () => rm(folder, { recursive: true })
 }
 
+/** Ours, and dependencies of many small files. */
+const PUT_IN = /^(@lhspn|@hono|@asteasolutions|hono|zod|openapi3-ts|csv-|smol-toml)/
 const RESOLVED = { isResolved: true }
 
-/** Dependencies are loaded from where they are installed, and files beside the sources are found from there. */
+/** Other dependencies are loaded from where they are installed, and files beside the sources are found from there. */
 const fromWhereItIs: esbuild.Plugin = {
   name: 'from where it is',
   setup(build) {
     build.onResolve({ filter: /^[^.]/ }, async ({ path, kind, importer, resolveDir, pluginData }) => {
-      if (pluginData === RESOLVED || kind === 'entry-point' || isBuiltin(path) || path.startsWith('@lhspn/'))
-        return undefined
+      if (pluginData === RESOLVED || kind === 'entry-point' || isBuiltin(path) || PUT_IN.test(path)) return undefined
       const found = await build.resolve(path, { kind, importer, resolveDir, pluginData: RESOLVED })
       return { path: pathToFileURL(found.path).href, external: true }
     })
