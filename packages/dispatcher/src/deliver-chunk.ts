@@ -49,7 +49,7 @@ export interface Delivered {
 const SAFETY = 1 / 5
 /** What was given to the sender in its slot may be written so long after: a slot of a few is shorter than its way there. */
 const SLOT_SLACK_MS = 250
-/** Times that nothing but TooManyRequests may come back. */
+/** Times that something may come back which Apple puts off, or nobody can confirm. */
 const MOST_WAITS = 5
 const TOO_MANY_REQUESTS = 429
 /** A chunk whose refused tokens cannot be judged yet comes back so soon. */
@@ -84,7 +84,7 @@ class Delivery {
   /** Given back with TooManyRequests; and when Apple wants what was given back again. */
   #tooMany: Outcome<MemberNotification>[] = []
   #retryAt = 0
-  /** Unconfirmed of a push that sends such again: settled only if the call did not end before its time. */
+  /** Unconfirmed of a push that sends such again: settled only if the call had its time. */
   #unconfirmed: Outcome<MemberNotification>[] = []
   #progress = false
 
@@ -192,9 +192,16 @@ class Delivery {
 
   /** When writing ends at the latest. */
   get #deadline(): number {
-    const { lease, leaseMs } = this.#options
-    const ours = this.#until - leaseMs * SAFETY
-    return lease.slot === undefined ? ours : Math.min(ours, Math.max(lease.slot.end, this.#began) + SLOT_SLACK_MS)
+    return Math.min(this.#leaseEnd, this.#slotEnd)
+  }
+
+  get #leaseEnd(): number {
+    return this.#until - this.#options.leaseMs * SAFETY
+  }
+
+  get #slotEnd(): number {
+    const { slot } = this.#lease
+    return slot === undefined ? Number.POSITIVE_INFINITY : Math.max(slot.end, this.#began) + SLOT_SLACK_MS
   }
 
   #take(outcome: Outcome<MemberNotification>): void {
@@ -209,7 +216,8 @@ class Delivery {
     } else if (isAboutContent(outcome)) {
       this.#pause('content', { reason })
       return
-    } else if (kind === 'unconfirmed' && this.#lease.push.onUnconfirmed === 'resend') {
+    } else if (kind === 'unconfirmed' && reason !== 'Quiet' && this.#lease.push.onUnconfirmed === 'resend') {
+      // of what was quiet nothing more would be known another time
       this.#unconfirmed.push(outcome)
       return
     }
@@ -247,7 +255,7 @@ class Delivery {
       await this.#checkpoints.flush()
       throw this.#failure
     }
-    const waits = this.#settleTooMany()
+    const waits = this.#settleGivenBack()
     if (this.#outcomes.count(UNSETTLED) > 0) return this.#release(this.#pauseMs(), waits)
     if (this.#pausing !== undefined) return this.#release(0, 0)
     if (hasRefused(this.#outcomes)) {
@@ -261,20 +269,30 @@ class Delivery {
     return 'closed'
   }
 
+  /** Leaves those that the end of their slot alone kept from being sent again. */
   #settleUnconfirmed(): void {
-    const cut = this.#abort.signal.aborted || this.#fault !== undefined || performance.now() >= this.#deadline
-    if (cut) return
-    for (const outcome of this.#unconfirmed) this.#settle(outcome, 'unconfirmed', outcome.reason)
+    const now = performance.now()
+    const wasCut = this.#abort.signal.aborted || this.#fault !== undefined || now >= this.#leaseEnd
+    if (!wasCut && now < this.#slotEnd) {
+      for (const outcome of this.#unconfirmed) this.#settle(outcome, 'unconfirmed', outcome.reason)
+    }
+    if (wasCut || now < this.#slotEnd) this.#unconfirmed = []
   }
 
-  /** Counts the times that only TooManyRequests came back; the last time, that is what became of them. */
-  #settleTooMany(): number {
+  /**
+   * Counts the times in a row that unconfirmed ones came back, or only TooManyRequests; the last time, that is what
+   * became of them.
+   */
+  #settleGivenBack(): number {
     const left = this.#outcomes.count(UNSETTLED)
-    if (left === 0 || this.#tooMany.length < left) return 0
-    const waits = this.#lease.waits + 1
-    if (waits < MOST_WAITS) return waits
-    for (const outcome of this.#tooMany) this.#settle(outcome, 'rejected', 'TooManyRequests')
-    return 0
+    const tooMany = this.#tooMany.length + this.#unconfirmed.length < left ? [] : this.#tooMany
+    if (left === 0 || tooMany.length + this.#unconfirmed.length === 0) return 0
+    const { waits } = this.#lease
+    if (waits + 1 < MOST_WAITS) return waits + 1
+    for (const outcome of tooMany) this.#settle(outcome, 'rejected', 'TooManyRequests')
+    for (const outcome of this.#unconfirmed) this.#settle(outcome, 'unconfirmed', outcome.reason)
+    // what else is in the chunk may have been back as often
+    return waits
   }
 
   /** How long what is left should wait. */

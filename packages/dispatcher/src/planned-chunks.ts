@@ -1,7 +1,7 @@
 import type { Database, DatabaseError } from '@lhspn/database'
 
 import type { ChunkQueue } from './chunk-queue/chunk-queue.ts'
-import { isLight } from './chunk-queue/leases.ts'
+import { isLight, SLOT_MS } from './chunk-queue/leases.ts'
 import type { OnEvent } from './events.ts'
 import { appendChunks, type NewChunk, type Planning, type PlanRow, readPlan } from './statements/plan.ts'
 import { pausePush, readAddress } from './statements/pushes.ts'
@@ -15,12 +15,9 @@ export interface PlanOptions {
   readonly onEvent: OnEvent
 }
 
-/** Chunks of a rated push last so long at most: a change of its rate is felt soon. */
-const SLOT_SECONDS = 10
-
-/** Members a chunk of a push with this rate. */
+/** Members a chunk of a push with this rate: no more than a slot is long, so that a change of the rate is felt soon. */
 export function chunkSizeOf(rate: number | null, chunkSize: number): number {
-  return rate === null ? chunkSize : Math.max(1, Math.min(chunkSize, Math.floor(rate * SLOT_SECONDS)))
+  return rate === null ? chunkSize : Math.max(1, Math.min(chunkSize, Math.floor((rate * SLOT_MS) / 1000)))
 }
 
 /** Members cut into chunks. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
+import type { Lease } from '../src/chunk-queue/chunk-queue.ts'
+import type { DispatcherEvent } from '../src/events.ts'
 import {
   ANYTHING,
   expire,
@@ -259,10 +261,52 @@ describe.for(QUEUES)('$queue', ({ place }) => {
   })
 
   test('the rest of a slot is given back with its chunk', async () => {
-    const { queue, lease } = await openLeased(await place(), { chunks: [100], rate: 1 })
+    const { queue, lease } = await openLeased(await place(), { chunks: [100], rate: 10 })
     await queue.release(lease, { afterMs: 0, waits: 0 })
-    // The slot would have lasted for 100 s.
+    // The slot would have lasted for 10 s.
     expect(await leases(queue, 1)).toHaveLength(1)
+  })
+
+  test('a slot that is given back before it has begun leaves the one before it alone', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [4, 4, 4], rate: 10 })
+    await queue.offer({ push, light: true, afterMs: 0 })
+    const [first, second] = (await leases(queue, 2)) as [Lease, Lease]
+    await queue.release(second, { afterMs: 0, waits: 0 })
+    const [again] = (await leases(queue, 1)) as [Lease]
+    expect(again.slot?.startsAt).toBeGreaterThanOrEqual(first.slot?.endsAt as number)
+  })
+
+  test('no slot is longer than 10 s, so that one which is lost costs no more', async () => {
+    const { lease } = await openLeased(await place(), { chunks: [5000], rate: 1 })
+    const { startsAt, endsAt } = lease.slot ?? { startsAt: 0, endsAt: 0 }
+    expect(endsAt - startsAt).toBe(10_000)
+  })
+
+  test('where the clock was set back, a rate begins anew', async () => {
+    const { database, open } = await place()
+    const queue = await open()
+    const push = await storePush(database, { chunks: [3], rate: 10 })
+    await database.execute('UPDATE push SET next_at = ? WHERE number = ?', [(await database.now()) + 3_600_000, push])
+    await queue.offer({ push, light: true, afterMs: 0 })
+    expect(await leases(queue, 1)).toHaveLength(1)
+  })
+
+  test('a push that is paused because a chunk ends its processes is told of', async () => {
+    const { database, open } = await place()
+    const push = await storePush(database, { chunks: [3] })
+    const queue = await open()
+    await queue.offer({ push, light: true, afterMs: 0 })
+    await leases(queue, 1)
+    await database.execute('UPDATE chunk SET lease_until = 1, leases = 5')
+    const events: DispatcherEvent[] = []
+    const another = await open(LEASE_MS, (event) => events.push(event))
+    const stop = new AbortController()
+    const waiting = another.lease(ANYTHING, stop.signal)
+    await expect.poll(() => events).toMatchObject([{ kind: 'paused', because: 'fault', app: 'com.example.app' }])
+    stop.abort()
+    expect(await waiting).toBeUndefined()
   })
 
   test('who waits gets what is offered meanwhile', async () => {

@@ -7,6 +7,7 @@ import { openBullMqQueue } from '../src/chunk-queue/bullmq.ts'
 import type { ChunkQueue, Lease, LeaseWish } from '../src/chunk-queue/chunk-queue.ts'
 import { EmbeddedQueue } from '../src/chunk-queue/embedded.ts'
 import { ChunkLeases } from '../src/chunk-queue/leases.ts'
+import type { OnEvent } from '../src/events.ts'
 import { MIGRATIONS, OWNER } from '../src/migrations/index.ts'
 import { rowOf } from '../src/push-row.ts'
 import { PUSH_STATES, type PushState } from '../src/push-state.ts'
@@ -27,10 +28,10 @@ export const QUEUES = [
 export interface Place {
   readonly database: Database
   /** Opens one more queue. */
-  readonly open: (leaseMs?: number) => Promise<ChunkQueue>
+  readonly open: (leaseMs?: number, onEvent?: OnEvent) => Promise<ChunkQueue>
 }
 
-type OpenQueue = (database: Database, leaseMs: number) => Promise<ChunkQueue>
+type OpenQueue = (database: Database, leaseMs: number, onEvent?: OnEvent) => Promise<ChunkQueue>
 
 async function openPlace(freshUrl: () => Promise<string>, openQueues: () => Promise<OpenQueue>): Promise<Place> {
   const database = await openDatabase(await freshUrl())
@@ -39,8 +40,8 @@ async function openPlace(freshUrl: () => Promise<string>, openQueues: () => Prom
   const openQueue = await openQueues()
   return {
     database,
-    open: async (leaseMs = LEASE_MS) => {
-      const queue = await openQueue(database, leaseMs)
+    open: async (leaseMs = LEASE_MS, onEvent) => {
+      const queue = await openQueue(database, leaseMs, onEvent)
       onTestFinished(() => queue.close())
       return queue
     },
@@ -48,12 +49,12 @@ async function openPlace(freshUrl: () => Promise<string>, openQueues: () => Prom
 }
 
 async function openEmbedded(): Promise<OpenQueue> {
-  return async (database, leaseMs) => new EmbeddedQueue({ database, leaseMs })
+  return async (database, leaseMs, onEvent) => new EmbeddedQueue({ database, leaseMs, onEvent })
 }
 
 async function openRedis(): Promise<OpenQueue> {
   const redisUrl = await freshRedisUrl()
-  return (database, leaseMs) => openBullMqQueue({ database, redisUrl, leaseMs })
+  return (database, leaseMs, onEvent) => openBullMqQueue({ database, redisUrl, leaseMs, onEvent })
 }
 
 export interface PushOptions {

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
 import type { Outcome } from '@lhspn/sender'
 import { describe, expect, test } from 'vitest'
 
@@ -322,6 +324,24 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     expect(world.of('not-accepted')).toMatchObject([{ token: token(1), outcome: 'unconfirmed', reason: 'NoAnswer' }])
   })
 
+  test('with a rate, what is known to be unconfirmed only behind its slot goes again five times at most', async () => {
+    const world = await Delivery.open(await freshUrl())
+    await world.register(numbers(3))
+    const push = await world.push({ devices: [numbers(3)], rate: 1000, onUnconfirmed: 'resend' })
+    const written = [0, 0, 0]
+    world.worker({
+      senderFor: () =>
+        answeringLate((index) => {
+          written[index]!++
+          if (index === 0) return { kind: 'accepted' }
+          return { kind: 'unconfirmed', reason: index === 1 ? 'NoAnswer' : 'Quiet' }
+        }),
+    })
+    await world.until(push, 'completed')
+    expect(await world.sums(push)).toMatchObject({ accepted: 1, unconfirmed: 2 })
+    expect(written).toEqual([1, 5, 1])
+  })
+
   test('a push that sends the unconfirmed again leaves those of a call that was cut', async () => {
     const world = await Delivery.open(await freshUrl(), { rules: [{ when: { nth: 50 }, do: 'half-open' }] })
     await world.register(numbers(100))
@@ -346,6 +366,18 @@ function answering(answer: (index: number) => Answer) {
     async *send(batches: AsyncIterable<readonly { readonly index: number }[]>) {
       for await (const batch of batches)
         yield batch.map((notification) => ({ notification, attempts: 1, ...answer(notification.index) }))
+    },
+  } as never
+}
+
+/** The same, but each answer comes when nothing may be written any more. */
+function answeringLate(answer: (index: number) => Answer) {
+  return {
+    async *send(batches: AsyncIterable<readonly { readonly index: number }[]>, options: { deadline: () => number }) {
+      for await (const batch of batches) {
+        while (performance.now() < options.deadline()) await delay(options.deadline() - performance.now())
+        yield batch.map((notification) => ({ notification, attempts: 1, ...answer(notification.index) }))
+      }
     },
   } as never
 }

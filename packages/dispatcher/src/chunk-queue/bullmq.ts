@@ -4,6 +4,7 @@ import type { Database, Transaction } from '@lhspn/database'
 import type { Redis, RedisOptions } from 'ioredis'
 
 import { DispatcherError } from '../errors.ts'
+import type { OnEvent } from '../events.ts'
 import type { ChunkQueue, Lease, LeaseWish, Offer, Release, Renewal } from './chunk-queue.ts'
 import { ChunkLeases } from './leases.ts'
 import { type Turn, TurnLine } from './turn-line.ts'
@@ -16,6 +17,8 @@ export interface BullMqQueueOptions {
   readonly leaseMs: number
   /** Told what goes wrong with Redis meanwhile; the database then does its work. */
   readonly onError?: ((error: Error) => void) | undefined
+  /** Told of pushes that are paused since a chunk ends its processes. */
+  readonly onEvent?: OnEvent | undefined
 }
 
 /** After so long without a turn, the database is asked: Redis may be away, or have forgotten something. */
@@ -96,11 +99,11 @@ class BullMqQueue implements ChunkQueue {
   readonly #told = new Set<Promise<void>>()
 
   constructor(
-    { database, leaseMs, onError }: BullMqQueueOptions & { readonly onError: (error: Error) => void },
+    { database, leaseMs, onError, onEvent }: BullMqQueueOptions & { readonly onError: (error: Error) => void },
     clients: readonly Redis[],
     lines: Readonly<Record<'heavy' | 'light', TurnLine>>,
   ) {
-    this.#leases = new ChunkLeases(database, leaseMs)
+    this.#leases = new ChunkLeases(database, leaseMs, onEvent)
     this.#reclaimMs = leaseMs / 4
     this.#onError = onError
     this.#clients = clients

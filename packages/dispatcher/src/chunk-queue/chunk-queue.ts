@@ -25,7 +25,8 @@ export interface LeaseWish {
 export interface Slot {
   readonly start: number
   readonly end: number
-  /** What `push.next_at` was moved on to: the end, by the database's clock. */
+  /** The same by the database's clock; `push.next_at` was moved on to the end. */
+  readonly startsAt: number
   readonly endsAt: number
 }
 

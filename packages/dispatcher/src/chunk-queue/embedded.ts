@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '@lhspn/database'
 
+import type { OnEvent } from '../events.ts'
 import type { ChunkQueue, Lease, LeaseWish, Release, Renewal } from './chunk-queue.ts'
 import { ChunkLeases } from './leases.ts'
 
@@ -7,6 +8,8 @@ export interface EmbeddedQueueOptions {
   readonly database: Database
   /** How long a lease lasts. */
   readonly leaseMs: number
+  /** Told of pushes that are paused since a chunk ends its processes. */
+  readonly onEvent?: OnEvent | undefined
 }
 
 /** How soon what another process has stored is found. */
@@ -21,8 +24,8 @@ export class EmbeddedQueue implements ChunkQueue {
   /** Wakes who waits; each waits by itself. */
   readonly #waiting = new Set<() => void>()
 
-  constructor({ database, leaseMs }: EmbeddedQueueOptions) {
-    this.#leases = new ChunkLeases(database, leaseMs)
+  constructor({ database, leaseMs, onEvent }: EmbeddedQueueOptions) {
+    this.#leases = new ChunkLeases(database, leaseMs, onEvent)
     this.#reclaimMs = leaseMs / 4
   }
 

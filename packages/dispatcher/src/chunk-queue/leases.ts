@@ -1,11 +1,12 @@
 import type { Database, DatabaseError, Session, Transaction } from '@lhspn/database'
 
 import { type ActivePush, readActivePush } from '../active-push.ts'
+import type { OnEvent } from '../events.ts'
 import { newOwner } from '../owner.ts'
 import { environmentOf } from '../push-row.ts'
 import type { Environment } from '../push.ts'
 import { CHUNK, RUNNING } from '../statements/chunk-state.ts'
-import { movePush } from '../statements/pushes.ts'
+import { hasMoved, movePush, readAddress } from '../statements/pushes.ts'
 import type { Lease, LeaseWish, Orders, Release, Renewal, Slot } from './chunk-queue.ts'
 
 /** Chunks of so many members do not count against the number of chunks at once; nor do those that pace a rate. */
@@ -14,6 +15,10 @@ const SMALL_CHUNK = 100
 const FRUITLESS_LEASES = 5
 /** A slot is taken so long before it begins: then it begins on time. */
 const AHEAD_MS = 500
+/** What a chunk of a rated push does not get through in a slot of so long, it gets in its next one. */
+export const SLOT_MS = 10_000
+/** No slot that was taken ends later than so long after now, unless the clock was set back. */
+const LATEST_MS = AHEAD_MS + SLOT_MS
 /** Pushes looked at in one statement. */
 const TURNS = 32
 /** Pushes whose content is kept. */
@@ -63,11 +68,14 @@ const TURN_COLUMNS = `p.number, p.app, p.environment, p.rate, p.mismatch_off, p.
 export class ChunkLeases {
   readonly #database: Database
   readonly #leaseMs: number
+  readonly #onEvent: OnEvent
   readonly #pushes = new Map<number, ActivePush>()
 
-  constructor(database: Database, leaseMs: number) {
+  /** @param onEvent told of pushes that `reclaim` pauses */
+  constructor(database: Database, leaseMs: number, onEvent: OnEvent = () => undefined) {
     this.#database = database
     this.#leaseMs = leaseMs
+    this.#onEvent = onEvent
   }
 
   /** The next chunk of the push that was served longest ago, among all that are running. */
@@ -91,7 +99,7 @@ export class ChunkLeases {
     const asked = performance.now()
     const [turn] = await this.#database.query<TurnRow>(
       `SELECT ${TURN_COLUMNS}, ${this.#now} AS now, ${this.#nextChunk} AS chunk
-       FROM push p WHERE p.number = ? AND p.state = ${RUNNING} AND p.next_at <= ${this.#now} + ${AHEAD_MS}`,
+       FROM push p WHERE p.number = ? AND p.state = ${RUNNING} AND ${this.#isDue}`,
       [push],
     )
     return turn === undefined ? undefined : this.#take(turn, asked, wish)
@@ -117,7 +125,7 @@ export class ChunkLeases {
       app: push.app,
       environment: environmentOf(push.environment),
       light: isLight(chunk.size, push.rate),
-      afterMs: Math.max(0, chunk.run_at - push.now, push.next_at - AHEAD_MS - push.now),
+      afterMs: Math.max(0, chunk.run_at - push.now, beginOf(push) - AHEAD_MS - push.now),
     }
   }
 
@@ -143,11 +151,12 @@ export class ChunkLeases {
 
   async release({ chunk, owner, push, slot }: Lease, { afterMs, waits }: Release): Promise<void> {
     await this.#database.transaction(async (transaction) => {
-      // Only where nobody has taken a slot behind this one.
+      // Only where nobody has taken a slot behind this one; what was before this one is another's.
       if (slot !== undefined)
         await transaction.execute(
-          `UPDATE push SET next_at = ${this.#now} WHERE number = ? AND next_at = ? AND next_at > ${this.#now}`,
-          [push.number, slot.endsAt],
+          `UPDATE push SET next_at = CASE WHEN ${this.#now} > ? THEN ${this.#now} ELSE ? END
+           WHERE number = ? AND next_at = ? AND next_at > ${this.#now}`,
+          [slot.startsAt, slot.startsAt, push.number, slot.endsAt],
         )
       await transaction.execute(
         `UPDATE chunk SET state = ${CHUNK.ready}, run_at = CASE WHEN ? > 0 THEN ${this.#now} + ? ELSE 0 END,
@@ -167,24 +176,32 @@ export class ChunkLeases {
     const expired = await this.#database.query<{ id: number; push_number: number }>(
       `SELECT id, push_number FROM chunk WHERE state = ${CHUNK.leased} AND lease_until <= ${this.#now} LIMIT 1000`,
     )
-    for (const { id, push_number: push } of expired)
-      await this.#database.transaction(async (transaction) => {
+    for (const { id, push_number: push } of expired) {
+      const moved = await this.#database.transaction(async (transaction) => {
         await transaction.query(`SELECT number FROM push WHERE number = ? ${forUpdate}`, [push])
         const { changes } = await transaction.execute(
           `UPDATE chunk SET state = ${CHUNK.ready}, run_at = 0, owner = NULL, lease_until = NULL
            WHERE id = ? AND state = ${CHUNK.leased} AND lease_until <= ${this.#now}`,
           [id],
         )
-        if (changes === 0) return
+        if (changes === 0) return undefined
         const [chunk] = await transaction.query<{ leases: number }>('SELECT leases FROM chunk WHERE id = ?', [id])
-        if ((chunk?.leases ?? 0) >= FRUITLESS_LEASES)
-          await movePush(transaction, push, { kind: 'pause', because: 'fault' })
+        if ((chunk?.leases ?? 0) < FRUITLESS_LEASES) return undefined
+        return movePush(transaction, push, { kind: 'pause', because: 'fault' })
       })
+      const address = hasMoved(moved) ? await readAddress(this.#database, push) : undefined
+      if (address !== undefined) this.#onEvent({ kind: 'paused', ...address, because: 'fault' })
+    }
     return [...new Set(expired.map(({ push_number: push }) => push))]
   }
 
   get #now(): string {
     return this.#database.dialect.now
+  }
+
+  /** Whether the next slot of push `p` may be taken. */
+  get #isDue(): string {
+    return `(p.next_at <= ${this.#now} + ${AHEAD_MS} OR p.next_at > ${this.#now} + ${LATEST_MS})`
   }
 
   /** By the other index MariaDB would read every chunk that is done, first. */
@@ -201,7 +218,7 @@ export class ChunkLeases {
   #turns({ servedAt, number }: { servedAt: number; number: number }): Promise<readonly TurnRow[]> {
     return this.#database.query<TurnRow>(
       `SELECT ${TURN_COLUMNS}, ${this.#now} AS now, ${this.#nextChunk} AS chunk
-       FROM push p WHERE p.state = ${RUNNING} AND p.next_at <= ${this.#now} + ${AHEAD_MS}
+       FROM push p WHERE p.state = ${RUNNING} AND ${this.#isDue}
          AND (p.served_at > ? OR (p.served_at = ? AND p.number > ?))
        ORDER BY p.served_at, p.number LIMIT ${TURNS}`,
       [servedAt, servedAt, number],
@@ -310,8 +327,13 @@ export function isLight(size: number, rate: number | null): boolean {
   return rate !== null || size <= SMALL_CHUNK
 }
 
+/** When the next slot begins, by the database's clock: where the last one ended, or now. */
+function beginOf({ now, next_at: next }: TurnRow): number {
+  return next > now + LATEST_MS ? now : Math.max(now, next)
+}
+
 /**
- * The next slot of a rate: it begins where the last one ended, or now, and lasts as long as so many need. The database
+ * The next slot of a rate: it lasts as long as so many need, or as a slot may. The database
  * read its clock between both steady times: taken so, no slot reaches into its neighbours.
  */
 function slotOf(
@@ -320,7 +342,7 @@ function slotOf(
   rate: number,
   { asked, answered }: { readonly asked: number; readonly answered: number },
 ): Slot {
-  const startsAt = Math.max(turn.now, turn.next_at)
-  const endsAt = startsAt + Math.ceil((notifications / rate) * 1000)
-  return { start: answered + (startsAt - turn.now), end: asked + (endsAt - turn.now), endsAt }
+  const startsAt = beginOf(turn)
+  const endsAt = startsAt + Math.min(SLOT_MS, Math.ceil((notifications / rate) * 1000))
+  return { start: answered + (startsAt - turn.now), end: asked + (endsAt - turn.now), startsAt, endsAt }
 }

@@ -133,10 +133,16 @@ export async function movePush(
   return { before, after }
 }
 
+/** Whether an event has changed how a push stands. */
+export function hasMoved(moved: Awaited<ReturnType<typeof movePush>>): boolean {
+  return moved?.after !== undefined && moved.after !== moved.before
+}
+
 /** Pauses a push with which something is wrong; false where it stood still already, or has ended. */
 export async function pausePush(database: Database, number: number, because: PausedBecause): Promise<boolean> {
-  const moved = await database.transaction((transaction) => movePush(transaction, number, { kind: 'pause', because }))
-  return moved?.after !== undefined && moved.after !== moved.before
+  return hasMoved(
+    await database.transaction((transaction) => movePush(transaction, number, { kind: 'pause', because })),
+  )
 }
 
 async function writeStanding(session: Session, number: number, standing: Standing): Promise<void> {
