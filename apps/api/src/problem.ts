@@ -127,6 +127,7 @@ const KINDS = {
   'idempotency-mismatch': 'idempotency-mismatch',
   'invalid-push': 'invalid-request',
   'state-conflict': 'state-conflict',
+  'stream-cut': 'internal',
   'unknown-push': 'not-found',
 
   'redis-unreachable': 'unavailable',

@@ -65,6 +65,7 @@ const EXIT_CODES = {
   'invalid-push': EXIT.refused,
   'redis-unreachable': EXIT.unreachable,
   'state-conflict': EXIT.refused,
+  'stream-cut': EXIT.notAll,
   'unknown-push': EXIT.notFound,
 
   'invalid-registration': EXIT.refused,

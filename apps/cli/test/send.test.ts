@@ -206,6 +206,26 @@ test('tokens stream from stdin, while it is open, in any spelling', async () => 
   expect(objectsOf(ended)).toMatchObject([{ state: 'completed', counts: { planned: 3, accepted: 3 } }])
 })
 
+test('stdin that is cut, since another process took the push over: exit 3, and after how many tokens', async () => {
+  const { config, simulator } = await gatewayInstallation()
+  const running = new Running(['--config', config, '--json', 'send', '--to', '-', 'Hello'], { variables: SOON })
+  running.write(`${tokenOf(1)}\n${tokenOf(2)}\n`)
+  await simulator.journal.waitFor(({ accepted }) => accepted === 2)
+  const log = createLogger({ level: 'silent', format: 'json', isTerminal: false })
+  await using service = await openService(loadConfig(config, {}), { log })
+  // What `serve` does with a push whose process was stopped for longer than a lease.
+  await service.store.database.execute('UPDATE push SET plan_owner = 1, planning = 0')
+  running.write(`${tokenOf(3)}\n`)
+  const ended = await running.ended()
+  expect(ended.code).toBe(3)
+  expect(objectsOf(ended)).toMatchObject([{ state: 'completed', counts: { planned: 2, accepted: 2 } }])
+  expect(JSON.parse(ended.stderr)).toMatchObject({
+    code: 'stream-cut',
+    detail: expect.stringContaining('first 2 different'),
+    remedy: expect.stringContaining('send the rest'),
+  })
+})
+
 test('lines of stdin that are no tokens are told with their numbers; the others are sent to: exit 3', async () => {
   const { config, simulator } = await gatewayInstallation()
   const input = `${tokenOf(1)}\nno token\n${tokenOf(2)}\nabc\n`

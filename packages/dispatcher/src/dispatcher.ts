@@ -50,8 +50,9 @@ export interface Submitted {
   /** Whether it was stored before, by the same idempotency key. */
   readonly replayed: boolean
   /**
-   * Of a stream of tokens: resolves when it is stored to its end, or nothing more of it can be, since the push or this
-   * dispatcher was ended; rejects with what the stream throws. What was stored of it is sent in any case.
+   * Of a stream of tokens: resolves when it is stored to its end, or nothing more of it can be, since the push was
+   * canceled or this dispatcher ended; rejects with what the stream throws, and with DispatcherError `stream-cut` when
+   * another process has taken the push over. What was stored of it is sent in any case.
    */
   readonly streamed: Promise<void>
 }
@@ -68,7 +69,8 @@ export class Dispatcher {
   readonly #queue: ChunkQueue
   readonly #schedule: Schedule
   readonly #worker: Worker
-  readonly #streams = new Set<Promise<void>>()
+  /** By the number of the push. */
+  readonly #streams = new Map<number, Promise<void>>()
   readonly #ending = new AbortController()
 
   constructor(options: DispatcherOptions) {
@@ -79,7 +81,7 @@ export class Dispatcher {
     this.#store = store
     this.#queue = queue
     this.#options = { database, store, queue, chunkSize, leaseMs, retentionMs, onEvent }
-    this.#schedule = new Schedule(this.#options)
+    this.#schedule = new Schedule(this.#options, this.#streams)
     // A crash sends again what was in hand: with smaller chunks, or fewer at once, that is less. For each chunk at once
     // one is fed and one waits for its proof.
     const ahead = concurrency * chunkSize
@@ -102,7 +104,7 @@ export class Dispatcher {
     const [isDrained] = await Promise.all([
       this.#worker.drain(timeoutMs),
       this.#schedule.stop(),
-      Promise.all(this.#streams),
+      Promise.all(this.#streams.values()),
     ])
     return isDrained
   }
@@ -247,10 +249,10 @@ export class Dispatcher {
     const settled = streaming
       .catch(() => undefined)
       .finally(() => {
-        this.#streams.delete(settled)
+        this.#streams.delete(planning.number)
         this.#schedule.wake()
       })
-    this.#streams.add(settled)
+    this.#streams.set(planning.number, settled)
     return streaming
   }
 

@@ -9,6 +9,7 @@ export type DispatcherErrorCode =
   | 'invalid-push'
   | 'redis-unreachable'
   | 'state-conflict'
+  | 'stream-cut'
   | 'unknown-push'
 
 export interface DispatcherErrorOptions extends ErrorOptions {

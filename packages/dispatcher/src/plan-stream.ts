@@ -1,8 +1,9 @@
 import { parseDeviceToken } from '@lhspn/apns-protocol'
 
 import { encodeTokens } from './chunk-members.ts'
+import { DispatcherError } from './errors.ts'
 import { PlannedChunks, type PlanOptions } from './planned-chunks.ts'
-import { endPlan, type Planning, readPlan, renewPlan } from './statements/plan.ts'
+import { endPlan, type Planning, readPlan, readTakenOver, renewPlan } from './statements/plan.ts'
 import { TokenSet } from './token-set.ts'
 import { pauseFor, untilDone } from './until-done.ts'
 
@@ -15,7 +16,7 @@ const PAUSED_MS = 500
  * Stores a stream of tokens as chunks while it flows, under the planning that was leased when its push was stored. It
  * pulls only what it can store: a pause stops the stream, and the end of the push leaves it. Planning ends with the
  * stream, however that ends: what was stored is then all.
- * @throws ProtocolError `invalid-device-token`; DatabaseError; what the stream throws
+ * @throws DispatcherError `stream-cut`; ProtocolError `invalid-device-token`; DatabaseError; what the stream throws
  */
 export async function planStream(
   options: PlanOptions,
@@ -28,7 +29,7 @@ export async function planStream(
   const persist = <T>(work: () => Promise<T>): Promise<T> =>
     untilDone(work, { signal, onError: (error) => onEvent({ kind: 'error', what: 'planning', error }) })
   const row = await persist(() => readPlan(database, planning))
-  if (row === undefined) return
+  if (row === undefined) return tellCut()
   const chunks = new PlannedChunks(options, planning, row)
   const source = new Source(stream, leaseMs / 3, signal)
   const known = new TokenSet()
@@ -45,27 +46,47 @@ export async function planStream(
     return true
   }
   const renew = (): Promise<boolean> => persist(() => renewPlan(database, planning, leaseMs))
-
-  try {
+  /** For a stream that was not stored to its end: quiet where the push was canceled, or this process gives it up. */
+  async function tellCut(): Promise<void> {
+    const stored = await persist(() => readTakenOver(database, planning))
+    if (stored !== undefined) throw streamCut(stored)
+  }
+  /** Stores the stream to its end; false when nothing more of it can be stored. */
+  async function flow(): Promise<boolean> {
     for (;;) {
       const more = await source.next()
-      if (more === 'end') break
+      // An abort may follow from the end of the push, which whoever took it over has brought about.
+      if (more === 'end') return !signal.aborted
       if (more === 'late') {
         // What has gathered goes out: a stream may be slow.
-        if (!(await (tokens.length > 0 ? store(tokens.length) : renew()))) return
+        if (!(await (tokens.length > 0 ? store(tokens.length) : renew()))) return false
         continue
       }
       for (const text of more) {
         const token = parseDeviceToken(text)
         if (known.size >= REMEMBERED_TOKENS || known.add(token)) tokens.push(token)
       }
-      while (tokens.length >= chunks.most) if (!(await store(chunks.most))) return
+      while (tokens.length >= chunks.most) if (!(await store(chunks.most))) return false
     }
+  }
+
+  let isWhole = false
+  try {
+    isWhole = await flow()
   } finally {
     source.leave()
-    if (tokens.length > 0) await store(tokens.length)
+    if (tokens.length > 0 && !(await store(tokens.length))) isWhole = false
     await persist(() => endPlan(database, planning))
   }
+  if (!isWhole) await tellCut()
+}
+
+function streamCut(stored: number): DispatcherError {
+  return new DispatcherError(
+    'stream-cut',
+    `The stream of tokens was cut after the first ${stored} different ones: another process has taken the push over, because this one had not been heard of for too long`,
+    'What was stored is sent; send the rest as a push of its own.',
+  )
 }
 
 type Pulled = { readonly value: readonly string[] | 'end' } | { readonly error: unknown }

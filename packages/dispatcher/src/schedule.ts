@@ -39,6 +39,7 @@ export function offerOf({ number, rate, size }: Running): Offer {
  */
 export class Schedule {
   readonly #options: ScheduleOptions
+  readonly #streams: ReadonlyMap<number, unknown>
   readonly #ending = new AbortController()
   readonly #plans = new Map<number, Promise<void>>()
   #sweeping: Promise<void> | undefined
@@ -47,8 +48,10 @@ export class Schedule {
   #sweptAt = Number.NEGATIVE_INFINITY
   #pause = new AbortController()
 
-  constructor(options: ScheduleOptions) {
+  /** @param streams numbers of pushes whose tokens flow into this process: their planning is left to it */
+  constructor(options: ScheduleOptions, streams: ReadonlyMap<number, unknown>) {
     this.#options = options
+    this.#streams = streams
   }
 
   start(): void {
@@ -98,9 +101,11 @@ export class Schedule {
 
   async #planMore(): Promise<void> {
     const { database } = this.#options
-    for (const number of await readUnplanned(database, PLANS + this.#plans.size)) {
+    const leftOut = this.#plans.size + this.#streams.size
+    for (const number of await readUnplanned(database, PLANS + leftOut)) {
       if (this.#plans.size >= PLANS) return
-      if (this.#plans.has(number)) continue
+      // A lease that ran out while this process stood still is renewed by whoever reads the stream.
+      if (this.#plans.has(number) || this.#streams.has(number)) continue
       const planning = this.#attempt('planning', () => this.#plan(number)).finally(() => this.#plans.delete(number))
       this.#plans.set(number, planning)
     }

@@ -1,9 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
 
+import type { DeviceStore } from '@lhspn/device-store'
 import { describe, expect, test } from 'vitest'
 
 import type { DispatcherEvent } from '../src/events.ts'
 import { plan } from '../src/plan.ts'
+import type { StoredPush } from '../src/push.ts'
+import { gate } from './delivery.ts'
 import { ENGINES, openStore } from './engines.ts'
 import { setState } from './queues.ts'
 import {
@@ -178,16 +181,77 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       expect((await chunksOf(store, push)).flat()).toEqual(tokens(5))
     })
 
-    test('that fails, or whose process dies, leaves what was stored to be sent', async () => {
+    test('that fails leaves what was stored to be sent', async () => {
       const store = await openStore(await freshUrl())
       const dispatcher = dispatcherOf(store)
       const failed = await dispatcher.submit(request({ audience: { stream: failing() } }))
       await expect(failed.streamed).rejects.toThrow('the pipe broke')
       expect(await dispatcher.get(failed.push.id)).toMatchObject({ planning: false, counts: { planned: 3 } })
-      const { push } = await dispatcher.submit(request({ audience: { stream: endless() } }))
-      await store.database.execute('UPDATE push SET plan_owner = 1, plan_until = 1 WHERE number = ?', [push.number])
-      expect(await planWhole(store, push)).toBe(true)
+    })
+
+    test('whose planning another has taken over is cut, and whoever gave it is told after how many', async () => {
+      const store = await openStore(await freshUrl())
+      const dispatcher = dispatcherOf(store, { chunkSize: 10 })
+      const goOn = gate()
+      async function* stream() {
+        yield tokens(30)
+        await goOn.passed
+        yield tokens(30, 30)
+      }
+      const { push, streamed } = await dispatcher.submit(request({ audience: { stream: stream() } }))
+      await takeOver(store, push, 30)
+      goOn.open()
+      await expect(streamed).rejects.toMatchObject({ code: 'stream-cut', message: expect.stringContaining(' 30 ') })
+      expect((await chunksOf(store, push)).flat()).toEqual(tokens(30))
       expect(await dispatcher.get(push.id)).toMatchObject({ planning: false })
+    })
+
+    test('whose planning another has taken over is cut while nothing comes of it, too', async () => {
+      const store = await openStore(await freshUrl())
+      const dispatcher = dispatcherOf(store, { chunkSize: 3, leaseMs: 900 })
+      const { push, streamed } = await dispatcher.submit(request({ audience: { stream: endless() } }))
+      const ended = streamed.catch((error: unknown) => error)
+      await takeOver(store, push, 3)
+      expect(await ended).toMatchObject({ code: 'stream-cut' })
+    })
+
+    test('is given up without a word when its dispatcher ends, but not where another had taken it over', async () => {
+      const store = await openStore(await freshUrl())
+      for (const isTaken of [false, true]) {
+        const dispatcher = dispatcherOf(store, { chunkSize: 3 })
+        const { push, streamed } = await dispatcher.submit(request({ audience: { stream: endless() } }))
+        const ended = streamed.catch((error: unknown) => error)
+        if (isTaken) await takeOver(store, push, 3)
+        else await until(async () => (await dispatcher.get(push.id)).counts.planned === 3)
+        await dispatcher.drain(1000)
+        if (isTaken) expect(await ended).toMatchObject({ code: 'stream-cut' })
+        else expect(await ended).toBeUndefined()
+        expect(await dispatcher.get(push.id)).toMatchObject({ planning: false, counts: { planned: 3 } })
+      }
+    })
+
+    test('is not taken over by the dispatcher that reads it, also when its lease has run out', async () => {
+      const store = await openStore(await freshUrl())
+      await register(store, tokens(5, 100))
+      const dispatcher = dispatcherOf(store, { chunkSize: 3 })
+      const goOn = gate()
+      async function* stream() {
+        yield tokens(3)
+        await goOn.passed
+        yield tokens(3, 3)
+      }
+      // With a limit it does not begin before it is planned whole: nothing is sent here.
+      const limited = { maxAudience: 100 }
+      const { push, streamed } = await dispatcher.submit(request({ audience: { stream: stream() }, ...limited }))
+      await until(async () => (await dispatcher.get(push.id)).counts.planned === 3)
+      await store.database.execute('UPDATE push SET plan_until = 1')
+      const later = (await dispatcher.submit(request(limited))).push
+      dispatcher.start()
+      await until(async () => !(await dispatcher.get(later.id)).planning)
+      expect(await dispatcher.get(push.id)).toMatchObject({ planning: true })
+      goOn.open()
+      await streamed
+      expect((await chunksOf(store, push)).flat()).toEqual(tokens(6))
     })
 
     test('stops while the push is paused, and is left when it is canceled', async () => {
@@ -234,6 +298,13 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     })
   })
 })
+
+/** What another process does once a stream's process has not been heard of for a lease, and so much is stored. */
+async function takeOver(store: DeviceStore, push: StoredPush, planned: number): Promise<void> {
+  await until(async () => (await chunksOf(store, push)).flat().length === planned)
+  await store.database.execute('UPDATE push SET plan_until = 1 WHERE number = ?', [push.number])
+  expect(await planWhole(store, push)).toBe(true)
+}
 
 async function* failing() {
   yield tokens(3)

@@ -128,6 +128,16 @@ export async function endPlan(session: Session, { number, owner }: Planning): Pr
   return changes === 1
 }
 
+/** Members of a push whose planning another has taken over; undefined: nobody has, or the push was canceled. */
+export async function readTakenOver(session: Session, { number, owner }: Planning): Promise<number | undefined> {
+  const [row] = await session.query<{ planned: number }>(
+    `SELECT kept_planned + (SELECT COALESCE(SUM(c.size), 0) FROM chunk c WHERE c.push_number = push.number) AS planned
+     FROM push WHERE number = ? AND plan_owner <> ? AND state <> ${states('canceled')}`,
+    [number, owner],
+  )
+  return row?.planned
+}
+
 /** Pushes that are to be planned, and that nobody plans; the one stored first leads. */
 export async function readUnplanned(session: Session, limit: number): Promise<readonly number[]> {
   const { now } = session.dialect
