@@ -107,6 +107,24 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
     expect(rejected).toBeGreaterThanOrEqual(90)
   })
 
+  test('what was in flight when a push was resumed without the check pauses it no more', async () => {
+    const world = await Delivery.open(await freshUrl())
+    await world.register(numbers(200))
+    const push = await world.push({ devices: [numbers(200)] })
+    const sender = {
+      async *send(batches: AsyncIterable<readonly object[]>) {
+        for await (const batch of batches) {
+          await world.database.execute('UPDATE push SET mismatch_off = 1')
+          yield batch.map((notification) => ({ notification, attempts: 1, kind: 'rejected', reason: 'BadDeviceToken' }))
+        }
+      },
+    } as never
+    world.worker({ senderFor: () => sender })
+    await world.until(push, 'completed')
+    expect(world.of('paused')).toEqual([])
+    expect(await world.sums(push)).toMatchObject({ rejected: 200 })
+  })
+
   test('chunks too small to be judged by themselves are judged by their push', async () => {
     const world = await Delivery.open(await freshUrl(), { rules: [{ when: { every: 10 }, do: { status: 8 } }] })
     await world.register(numbers(400))

@@ -138,11 +138,24 @@ export function hasMoved(moved: Awaited<ReturnType<typeof movePush>>): boolean {
   return moved?.after !== undefined && moved.after !== moved.before
 }
 
-/** Pauses a push with which something is wrong; false where it stood still already, or has ended. */
+/**
+ * Pauses a push with which something is wrong; false where it stood still already, or has ended, or goes on without the
+ * check for the wrong environment since it was resumed.
+ */
 export async function pausePush(database: Database, number: number, because: PausedBecause): Promise<boolean> {
-  return hasMoved(
-    await database.transaction((transaction) => movePush(transaction, number, { kind: 'pause', because })),
+  const moved = await database.transaction(async (transaction) => {
+    if (because === 'environment-mismatch' && !(await checksMismatch(transaction, number))) return undefined
+    return movePush(transaction, number, { kind: 'pause', because })
+  })
+  return hasMoved(moved)
+}
+
+async function checksMismatch(transaction: Transaction, number: number): Promise<boolean> {
+  const [row] = await transaction.query<{ mismatch_off: number }>(
+    `SELECT mismatch_off FROM push WHERE number = ? ${transaction.dialect.forUpdate}`,
+    [number],
   )
+  return row?.mismatch_off === 0
 }
 
 async function writeStanding(session: Session, number: number, standing: Standing): Promise<void> {
