@@ -48,7 +48,7 @@ export interface Lease {
   readonly outcomes: Uint8Array
   /** Members, from the first, whose badge was counted. */
   readonly counted: number
-  /** Times in a row that nothing but TooManyRequests came back. */
+  /** Times in a row that nothing but TooManyRequests came back, or unconfirmed ones that go again. */
   readonly waits: number
   /** UNIX ms of the database when the chunk was leased for the first time. */
   readonly startedAt: number
