@@ -3,10 +3,11 @@ import { createLogger, type Service } from '@lhspn/service'
 
 import type { Context } from './context.ts'
 import { CommandError } from './errors.ts'
-import { EXIT, type ExitCode } from './exit-code.ts'
+import type { ExitCode } from './exit-code.ts'
 import { configOf } from './installation.ts'
 import { withService } from './opened-service.ts'
 import { reloadOnHangup } from './reloading.ts'
+import { drain } from './work.ts'
 
 /**
  * Serves the API, delivers pushes and reads the feedback services, until a signal asks it to end: then no new request and
@@ -32,8 +33,8 @@ export async function serve(dispatch: boolean, context: Context): Promise<ExitCo
       output.note('Ctrl-C drains and ends it.')
       await interruption.ended()
       output.note('Draining: what is under way is finished first. Once more ends at once.')
-      await Promise.all([server.close(), service.drain()])
-      return EXIT.done
+      const [code] = await Promise.all([drain(service, interruption, context), server.close()])
+      return code
     },
     { log, dispatch },
   )

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 
+import type { Script } from '@lhspn/apns-simulator'
 import { expect, test } from 'vitest'
 
 import { gatewayInstallation, lhspn, objectsOf, Running, served, simulatedInstallation, tokenOf } from './lhspn.ts'
@@ -62,4 +63,23 @@ test('SIGHUP reads the apps again; what is wrong with the file is told, and chan
   await worker.until(/it stays as it was/)
   worker.kill('SIGINT')
   expect(await worker.ended()).toMatchObject({ code: 0 })
+})
+
+test.for([
+  { command: 'work', signal: 'SIGTERM', code: 143 },
+  { command: 'serve', signal: 'SIGINT', code: 130 },
+] as const)('$command that cannot drain in time ends with $code, and leaves what was in flight', async (each) => {
+  const script: Script = { provider: { rules: [{ when: {}, do: 'silent' }] } }
+  const { config, simulator } = await simulatedInstallation(script)
+  const push = (await lhspn(['--config', config, 'send', '--to', tokenOf(1), '--detach', 'Hello'])).stdout.trim()
+  const variables = { LHSPN_SERVER_DRAIN_TIMEOUT: '1s' }
+  const running = new Running(['--config', config, each.command], { variables })
+  await simulator.journal.waitFor((journal) => journal.requests().length === 1)
+  running.kill(each.signal)
+  await running.until(/Not drained within/)
+  // or the process would wait for its request
+  await simulator.close()
+  expect((await running.ended()).code).toBe(each.code)
+  const [left] = objectsOf(await lhspn(['--config', config, '--json', 'pushes', 'show', push]))
+  expect(left).toMatchObject({ state: 'running', counts: { planned: 1, remaining: 1 } })
 })
