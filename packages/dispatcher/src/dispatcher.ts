@@ -14,6 +14,7 @@ import { offerOf, Schedule, type ScheduleOptions } from './schedule.ts'
 import type { Planning } from './statements/plan.ts'
 import { readRunningOne } from './statements/schedule.ts'
 import { findSubmission, submit, type SubmitOptions } from './submit.ts'
+import { untilDone } from './until-done.ts'
 import { type SenderFor, Worker } from './worker.ts'
 
 export interface DispatcherOptions {
@@ -220,19 +221,28 @@ export class Dispatcher {
 
   /**
    * Removes the devices from which an app is gone, as its feedback service tells, unless they registered since. What was
-   * read before a failure is removed before it is thrown.
+   * read before a failure is removed before it is thrown; it waits for a database that is away, until `signal` is aborted
+   * or this dispatcher ended. What was removed without an answer counts as kept. @throws DatabaseError; what `tuples` throws
    */
   async removeByFeedback(
     app: string,
     environment: Environment,
     tuples: AsyncIterable<FeedbackTuple>,
+    signal?: AbortSignal,
   ): Promise<FeedbackCount> {
+    const { signal: ending } = this.#ending
+    // The feedback service has forgotten what was read.
+    const waiting = {
+      signal: signal === undefined ? ending : AbortSignal.any([ending, signal]),
+      onError: (error: unknown) => this.#options.onEvent({ kind: 'error', what: 'feedback', error }),
+    }
     let read = 0
     let removed = 0
     let batch: FeedbackTuple[] = []
     const flush = async (): Promise<void> => {
       if (batch.length === 0) return
-      removed += (await this.#store.removeByFeedback(app, environment, batch)).length
+      const gone = await untilDone(() => this.#store.removeByFeedback(app, environment, batch), waiting)
+      removed += gone.length
       read += batch.length
       batch = []
     }
