@@ -66,6 +66,15 @@ test.for([
   expect(parse({ ...LEAST, expiration }).expiration).toEqual(due)
 })
 
+test.for([
+  ['2028-02-29T00:00:00Z', Date.UTC(2028, 1, 29)],
+  ['2027-03-01T00:30:00+01:00', Date.UTC(2027, 1, 28, 23, 30)],
+  ['2027-12-31T23:30:00-01:00', Date.UTC(2028, 0, 1, 0, 30)],
+] as const)('%s is a time, as sendAt and as expiration', ([text, due]) => {
+  expect(parse({ ...LEAST, sendAt: text }).sendAt).toBe(due)
+  expect(parse({ ...LEAST, expiration: text }).expiration).toEqual({ at: due })
+})
+
 test('tokens come out as lowercase hex, each once', () => {
   const tokens = ['AB'.repeat(32), '<abab abab>', 'abababab']
   expect(parse({ ...LEAST, audience: { tokens } }).audience).toEqual({ tokens: ['ab'.repeat(32), 'abababab'] })
@@ -89,6 +98,13 @@ test.for([
   { wrong: 'a badge', value: { ...LEAST, badge: -1 }, pointers: ['/badge'] },
   { wrong: 'a time that is over', value: { ...LEAST, sendAt: '2026-05-01T11:59:59Z' }, pointers: ['/sendAt'] },
   { wrong: 'a time without a zone', value: { ...LEAST, sendAt: '2026-06-01T12:00:00' }, pointers: ['/sendAt'] },
+  { wrong: 'a day that no month has', value: { ...LEAST, sendAt: '2027-02-30T00:00:00Z' }, pointers: ['/sendAt'] },
+  { wrong: 'a leap day of no leap year', value: { ...LEAST, sendAt: '2027-02-29T12:00:00Z' }, pointers: ['/sendAt'] },
+  {
+    wrong: 'an expiration on a day that no month has',
+    value: { ...LEAST, expiration: '2027-04-31T00:00:00+01:00' },
+    pointers: ['/expiration'],
+  },
   {
     wrong: 'an expiration that is over',
     value: { ...LEAST, expiration: '2026-04-01T00:00:00Z' },

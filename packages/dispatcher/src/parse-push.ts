@@ -48,7 +48,7 @@ const MAX_COUNT = 4_294_967_295
 /** UNIX ms: APNs has 32 bits for seconds. */
 const MAX_EXPIRY = 4_294_967_295_000
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS }
-const TIME = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/
+const TIME = /^(\d{4}-\d{2}-\d{2})[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/
 
 /**
  * Reads a push out of JSON; its audience may also be a stream of tokens. `null` counts as left out.
@@ -216,8 +216,17 @@ function isTokenStream(audience: unknown): audience is TokenStream {
 
 /** UNIX ms */
 function parseTime(value: unknown): number | undefined {
-  const time = typeof value === 'string' && TIME.test(value) ? Date.parse(value) : Number.NaN
+  if (typeof value !== 'string') return undefined
+  const [, day] = TIME.exec(value) ?? []
+  if (day === undefined || !isDay(day)) return undefined
+  const time = Date.parse(value)
   return time > 0 ? time : undefined
+}
+
+/** Whether the calendar has it: `Date.parse` takes 2027-02-30 for 2 March. */
+function isDay(day: string): boolean {
+  const start = Date.parse(`${day}T00:00:00Z`)
+  return !Number.isNaN(start) && new Date(start).toISOString().startsWith(day)
 }
 
 function isWhole(value: unknown, least: number, most: number): value is number {
