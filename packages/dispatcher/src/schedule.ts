@@ -27,6 +27,10 @@ const SWEEP_MS = 600_000
 /** Pushes that this process plans at once. */
 const PLANS = 2
 const OFFERED = 1000
+/** How long a push that could not be planned is left out: twice as long each time, so that it holds up no other one. */
+const LEFT_OUT_MS = { first: 1000, longest: 300_000 }
+/** So many are left out at most; of more, those that failed longest ago are tried like any other. */
+const MOST_LEFT_OUT = 1000
 
 /** What the queue is told of a push that runs. */
 export function offerOf({ number, rate, size }: Running): Offer {
@@ -42,6 +46,7 @@ export class Schedule {
   readonly #streams: ReadonlyMap<number, unknown>
   readonly #ending = new AbortController()
   readonly #plans = new Map<number, Promise<void>>()
+  readonly #failed = new FailedPlans()
   #sweeping: Promise<void> | undefined
   #running: Promise<void> | undefined
   #tendedAt = Number.NEGATIVE_INFINITY
@@ -101,11 +106,11 @@ export class Schedule {
 
   async #planMore(): Promise<void> {
     const { database } = this.#options
-    const leftOut = this.#plans.size + this.#streams.size
+    const leftOut = this.#plans.size + this.#streams.size + this.#failed.size
     for (const number of await readUnplanned(database, PLANS + leftOut)) {
       if (this.#plans.size >= PLANS) return
       // A lease that ran out while this process stood still is renewed by whoever reads the stream.
-      if (this.#plans.has(number) || this.#streams.has(number)) continue
+      if (this.#plans.has(number) || this.#streams.has(number) || this.#failed.has(number)) continue
       const planning = this.#attempt('planning', () => this.#plan(number)).finally(() => this.#plans.delete(number))
       this.#plans.set(number, planning)
     }
@@ -113,7 +118,15 @@ export class Schedule {
 
   async #plan(number: number): Promise<void> {
     const { store } = this.#options
-    if (await plan(this.#options, store, number, this.#ending.signal)) await this.#complete(number)
+    let isPlanned: boolean
+    try {
+      isPlanned = await plan(this.#options, store, number, this.#ending.signal)
+    } catch (error) {
+      this.#failed.begin(number)
+      throw error
+    }
+    this.#failed.end(number)
+    if (isPlanned) await this.#complete(number)
     // It may begin now, and others may be planned. After a failure the clock is soon enough.
     this.wake()
   }
@@ -146,5 +159,41 @@ export class Schedule {
     } catch (error) {
       this.#options.onEvent({ kind: 'error', what, error })
     }
+  }
+}
+
+/** Pushes that could not be planned in this process, and are left out for a while. */
+export class FailedPlans {
+  readonly #failed = new Map<number, { readonly until: number; readonly ms: number }>()
+  readonly #now: () => number
+
+  /** @param now any steady clock, in ms */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** Those that failed last, left out or not. */
+  get size(): number {
+    return this.#failed.size
+  }
+
+  /** Whether the push is left out now. */
+  has(number: number): boolean {
+    const failed = this.#failed.get(number)
+    return failed !== undefined && failed.until > this.#now()
+  }
+
+  begin(number: number): void {
+    const last = this.#failed.get(number)
+    const ms = last === undefined ? LEFT_OUT_MS.first : Math.min(last.ms * 2, LEFT_OUT_MS.longest)
+    // Behind the others: whoever failed longest ago leads.
+    this.#failed.delete(number)
+    this.#failed.set(number, { until: this.#now() + ms, ms })
+    const [first] = this.#failed.keys()
+    if (first !== undefined && this.#failed.size > MOST_LEFT_OUT) this.#failed.delete(first)
+  }
+
+  end(number: number): void {
+    this.#failed.delete(number)
   }
 }

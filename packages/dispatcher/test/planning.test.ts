@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import type { DispatcherEvent } from '../src/events.ts'
 import { plan } from '../src/plan.ts'
 import type { StoredPush } from '../src/push.ts'
+import { FailedPlans } from '../src/schedule.ts'
 import { gate } from './delivery.ts'
 import { ENGINES, openStore } from './engines.ts'
 import { setState } from './queues.ts'
@@ -128,6 +129,36 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       expect(await dispatcher.resume(push.id)).toMatchObject({ state: 'queued', maxAudience: null })
       expect(await planWhole(store, push)).toBe(true)
       expect((await chunksOf(store, push)).flat()).toEqual([...tokens(100), ...tokens(50, 500)])
+    })
+
+    test('that fails holds up no other push, and is tried again', async () => {
+      const store = await openStore(await freshUrl())
+      await register(store, tokens(3), { attributes: { plan: 'pro' } })
+      let isBroken = true
+      let failures = 0
+      const breaking = new Proxy(store, {
+        get: (target, name) => {
+          if (name === 'findIds')
+            return (search: Parameters<DeviceStore['findIds']>[0]) => {
+              if (!isBroken || search.filter === undefined) return target.findIds(search)
+              failures++
+              throw new Error('broken')
+            }
+          const value: unknown = Reflect.get(target, name)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+      const dispatcher = dispatcherOf(breaking)
+      const pushes: StoredPush[] = []
+      for (const filter of [['plan', 'pro'], ['plan', 'pro'], undefined])
+        pushes.push((await dispatcher.submit(request(filter && { audience: { filter } }))).push)
+      const planned = () => Promise.all(pushes.map(async ({ id }) => !(await dispatcher.get(id)).planning))
+      dispatcher.start()
+      // Both first ones fail once a second.
+      await until(async () => failures > 8 || (await planned()).includes(true))
+      expect(await planned()).toEqual([false, false, true])
+      isBroken = false
+      await until(async () => !(await planned()).includes(false))
     })
 
     test('of nobody completes the push', async () => {
@@ -297,6 +328,24 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       expect((await chunksOf(store, push)).flat()).toEqual(tokens(3))
     })
   })
+})
+
+test('a push that cannot be planned is left out twice as long each time, up to five minutes; of many, the last ones', () => {
+  let now = 0
+  const failed = new FailedPlans(() => now)
+  const leftOut: number[] = []
+  for (let round = 0; round < 11; round++) {
+    const since = now
+    failed.begin(1)
+    expect([failed.has(1), failed.has(2)]).toEqual([true, false])
+    while (failed.has(1)) now += 1000
+    leftOut.push((now - since) / 1000)
+  }
+  expect(leftOut).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300])
+  failed.end(1)
+  expect(failed.size).toBe(0)
+  for (let number = 1; number <= 1001; number++) failed.begin(number)
+  expect([failed.size, failed.has(1), failed.has(2), failed.has(1001)]).toEqual([1000, false, true, true])
 })
 
 /** What another process does once a stream's process has not been heard of for a lease, and so much is stored. */
