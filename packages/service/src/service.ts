@@ -207,16 +207,25 @@ class OpenService implements Service {
     this.log.info({ apps: apps.map(({ topic }) => topic) }, 'configuration: apps read again')
   }
 
+  /** Takes every step, whatever became of those before, so that a fault leaves nothing open; the first one is thrown. */
   async #end(): Promise<void> {
-    try {
-      await this.#feedback.close()
-      await this.drain()
-      await this.dispatcher.close(0)
-      await this.#senders.close()
-      await this.keys.close()
-    } finally {
-      await this.store.close()
-      await this.database.close()
+    const faults: unknown[] = []
+    const steps = [
+      () => this.#feedback.close(),
+      () => this.drain(),
+      () => this.dispatcher.close(0),
+      () => this.#senders.close(),
+      () => this.keys.close(),
+      () => this.store.close(),
+      () => this.database.close(),
+    ]
+    for (const step of steps) {
+      try {
+        await step()
+      } catch (error) {
+        faults.push(error)
+      }
     }
+    if (faults.length > 0) throw faults[0]
   }
 }

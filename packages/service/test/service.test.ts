@@ -349,6 +349,28 @@ test('what drains takes nothing more, and gives back what is left for others', a
   expect(apple.journal.accepted).toBe(100)
 })
 
+test('a fault while it drains comes out of close, and leaves neither connections nor the database open', async () => {
+  const { service: first, apple, textWith, url } = await openWithKey()
+  await first.close()
+  const config = parseConfig({ text: textWith(apple.provider), variables: { LHSPN_DATABASE_URL: url } })
+  const log = createLogger({ level: 'silent', format: 'json', isTerminal: false })
+  const service = await openService(config, {
+    log,
+    dispatch: true,
+    onEvent: ({ kind }) => {
+      if (kind === 'chunk' || kind === 'error') throw new Error('a listener that throws')
+    },
+  })
+  const tokens = Array.from({ length: 100 }, (_, n) => n.toString(16).padStart(64, '0'))
+  const request = { app: APP, audience: { tokens }, payload: { aps: { alert: 'Hello' } }, rate: 20 }
+  await service.dispatcher.submit(parsePushRequest(request, { now: Date.now() }))
+  await apple.journal.waitFor(({ accepted }) => accepted > 3)
+  await expect(service.close()).rejects.toThrow('a listener that throws')
+  await apple.journal.waitFor(({ connections, closed }) => closed === connections)
+  expect(service.senders()[0]).toMatchObject({ state: 'unused' })
+  await expect(service.checkDatabase()).rejects.toMatchObject({ code: 'failed' })
+})
+
 test('with queue.url, turns of pushes come over Redis; one that is away is told at once', async () => {
   const redis = await freshRedisUrl()
   const { service } = await openWithKey(`[queue]\nurl = "${redis}"`)
