@@ -7,7 +7,7 @@ import { numberOf } from './commands.ts'
 import { notificationIds, pushNumberOf } from './notification-id.ts'
 import { codesOf, outcomeOfCode, type SettledKind } from './outcome-code.ts'
 import { checkLimit, type Page, parseCursor, renderCursor } from './report.ts'
-import { readNumbers } from './statements/pushes.ts'
+import { readAddress, readNumbers } from './statements/pushes.ts'
 import { type ChunkRecords, readChunkRecords, readPushName } from './statements/records.ts'
 
 /** What became of one notification, as far as it is kept. */
@@ -208,13 +208,14 @@ async function toRecords(
   found: readonly Found[],
 ): Promise<readonly NotificationRecord[]> {
   const known = await knownOf(store, found)
+  const removals = await removalsOf(store, push, found)
   const idOf = notificationIds(push)
   return found.flatMap(({ member, code }): readonly NotificationRecord[] => {
     const token = tokenOf(member, known)
     if (token === undefined) return []
     const { kind, reason } = outcomeOfCode(code) ?? { kind: null }
     const remedy = reason === undefined ? undefined : remedyOf(reason)
-    const removed = typeof member === 'number' ? known.get(member)?.removed : undefined
+    const removed = typeof member === 'number' ? known.get(member)?.removed : removals.get(member)
     return [
       {
         id: idOf(token),
@@ -227,4 +228,24 @@ async function toRecords(
       },
     ]
   })
+}
+
+/** How the devices of explicit tokens were removed by this push. */
+async function removalsOf(
+  store: DeviceStore,
+  push: { readonly id: string; readonly number: number },
+  found: readonly Found[],
+): Promise<ReadonlyMap<string, Known['removed']>> {
+  const dead = found.flatMap(({ member, code }) =>
+    typeof member === 'string' && outcomeOfCode(code)?.kind === 'unregistered' ? [member] : [],
+  )
+  const address = dead.length === 0 ? undefined : await readAddress(store.database, push.number)
+  if (address === undefined) return new Map()
+  // A token that registered again has a device, and tombstones of those that it had before.
+  const ids: number[] = []
+  for (const token of dead) ids.push(...(await store.idsOf(address.app, token)))
+  const removals = new Map<string, Known['removed']>()
+  for (const { token, removed } of (await store.known(ids)).values())
+    if (removed?.push === push.id) removals.set(token, removed)
+  return removals
 }

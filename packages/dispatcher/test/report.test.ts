@@ -143,6 +143,26 @@ describe.for(ENGINES)('on $engine', ({ freshUrl }) => {
       expect((await dispatcher.lastNotifications(APP, token(3), 1)).length).toBe(1)
     })
 
+    test('tell since when a device is gone, also of explicit tokens, but only where this push removed it', async () => {
+      const store = await openStore(await freshUrl())
+      const list = tokens(4)
+      await register(store, list)
+      const dispatcher = dispatcherOf(store)
+      await store.delete(APP, token(2), 'unregistered', { push: 'psh_another' })
+      const { push } = await dispatcher.submit(request({ audience: { tokens: list } }))
+      await settle(store, push, 1, [UNREGISTERED, UNREGISTERED, UNREGISTERED, ACCEPTED])
+      for (const gone of [token(0), token(1)]) await store.delete(APP, gone, 'unregistered', { push: push.id })
+      const since = (await store.tombstone(APP, token(0)))?.at
+      // registered again, and once more removed by somebody else
+      await register(store, [token(1)])
+      await store.delete(APP, token(1))
+      await register(store, [token(1)])
+      const { data } = await dispatcher.notifications(push.id)
+      expect(data.map((each) => each.since)).toEqual([since, expect.any(Date), undefined, undefined])
+      expect((await dispatcher.notification(notificationId(push, token(0))))?.since).toEqual(since)
+      expect((await dispatcher.lastNotifications(APP, token(0))).map((each) => each.since)).toEqual([since])
+    })
+
     test('keep their sums when chunks and records are swept up', async () => {
       const store = await openStore(await freshUrl())
       await register(store, tokens(1200))
