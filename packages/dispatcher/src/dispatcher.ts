@@ -77,8 +77,8 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     const { store, senderFor, chunkSize = 5000, mismatchShare = 0.05, leaseMs = 15_000 } = options
     const { database } = store
-    const { queue = new EmbeddedQueue({ database, leaseMs }), retentionMs = 30 * DAY_MS } = options
-    const { concurrency = 2, onEvent = () => undefined } = options
+    const { concurrency = 2, onEvent = () => undefined, retentionMs = 30 * DAY_MS } = options
+    const { queue = new EmbeddedQueue({ database, leaseMs, onEvent }) } = options
     this.#store = store
     this.#queue = queue
     this.#options = { database, store, queue, chunkSize, leaseMs, retentionMs, onEvent }

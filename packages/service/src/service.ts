@@ -89,7 +89,7 @@ export async function openService(config: Config, options: OpenServiceOptions): 
     const onError = (error: unknown): void => log.warn({ err: error }, 'api keys: last use not noted')
     const keys = new ApiKeys(database, { adminKey: config.adminKey, onError })
     // Whoever delivers nothing needs no turns: what it stores or resumes is found in the database.
-    const queue = dispatch ? await openQueue(config, store, log) : undefined
+    const queue = dispatch ? await openQueue(config, store, options) : undefined
     const service = new OpenService(config, options, { store, keys, queue })
     if (dispatch) service.dispatcher.start()
     return service
@@ -100,11 +100,25 @@ export async function openService(config: Config, options: OpenServiceOptions): 
 }
 
 /** @returns undefined where the queue is in the database */
-function openQueue(config: Config, { database }: DeviceStore, log: Logger): Promise<ChunkQueue> | undefined {
+function openQueue(
+  config: Config,
+  { database }: DeviceStore,
+  options: OpenServiceOptions,
+): Promise<ChunkQueue> | undefined {
+  const { log } = options
   const { url: redisUrl } = config.queue
   if (redisUrl === undefined) return undefined
   const onError = (error: unknown): void => log.warn({ err: error }, 'queue: Redis failed, the database stands in')
-  return openBullMqQueue({ database, redisUrl, leaseMs: config.dispatcher.leaseMs, onError })
+  const { leaseMs } = config.dispatcher
+  return openBullMqQueue({ database, redisUrl, leaseMs, onError, onEvent: listenerOf(options) })
+}
+
+/** Logs what happens in the dispatcher, and tells whoever wants to know. */
+function listenerOf({ log, onEvent }: OpenServiceOptions): (event: DispatcherEvent) => void {
+  return (event) => {
+    logDispatcher(log, event)
+    onEvent?.(event)
+  }
 }
 
 class OpenService implements Service {
@@ -123,13 +137,14 @@ class OpenService implements Service {
 
   constructor(
     config: Config,
-    { log, onEvent }: OpenServiceOptions,
+    options: OpenServiceOptions,
     {
       store,
       keys,
       queue,
     }: { readonly store: DeviceStore; readonly keys: ApiKeys; readonly queue: ChunkQueue | undefined },
   ) {
+    const { log } = options
     this.#config = config
     this.log = log
     this.database = store.database
@@ -141,10 +156,7 @@ class OpenService implements Service {
       senderFor: (app, environment, stopped) => this.#senders.get(app, environment, stopped),
       ...config.dispatcher,
       ...(queue !== undefined && { queue }),
-      onEvent: (event) => {
-        logDispatcher(log, event)
-        onEvent?.(event)
-      },
+      onEvent: listenerOf(options),
     })
     this.#feedback = new FeedbackSchedule({
       apps: () => this.#config.apps,
