@@ -4,7 +4,10 @@ import { type Config, createLogger, loadConfig, openService, type Service, Servi
 
 import { startServer } from './server.ts'
 
+/** With what a process ends that a signal has ended before it had drained. */
+const EXIT_CODES = { SIGTERM: 143, SIGINT: 130 } as const
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
+type Signal = (typeof SIGNALS)[number]
 
 function read(): Config {
   return loadConfig(undefined, { variables: process.env })
@@ -18,9 +21,12 @@ async function main(): Promise<void> {
     const server = await startServer(service)
     service.startFeedback()
     process.on('SIGHUP', () => void reload(service))
-    await untilSignal()
+    const signal = await untilSignal()
     log.info('draining: once more ends at once')
-    await Promise.all([server.close(), service.drain()])
+    const [, hasDrained] = await Promise.all([server.close(), service.drain()])
+    if (hasDrained) return
+    log.warn('not drained in time: what was in flight is left to the next process, and sent again')
+    process.exitCode = EXIT_CODES[signal]
   } finally {
     await service.close()
   }
@@ -36,11 +42,11 @@ async function reload(service: Service): Promise<void> {
 }
 
 /** Resolves at the first signal; the second ends the process as if nobody had listened. */
-function untilSignal(): Promise<void> {
+function untilSignal(): Promise<Signal> {
   return new Promise((resolve) => {
-    const onSignal = (): void => {
+    const onSignal = (received: Signal): void => {
       for (const signal of SIGNALS) process.off(signal, onSignal)
-      resolve()
+      resolve(received)
     }
     for (const signal of SIGNALS) process.on(signal, onSignal)
   })

@@ -181,7 +181,7 @@ class OpenService implements Service {
   async readFeedback(topic: string, environment: Environment, signal?: AbortSignal): Promise<FeedbackCount> {
     const app = findApp(this.config, topic)
     const tuples = openFeedback(this.config, app, environment, signal)
-    return this.dispatcher.removeByFeedback(topic, environment, tuples)
+    return this.dispatcher.removeByFeedback(topic, environment, tuples, signal)
   }
 
   startFeedback(): void {

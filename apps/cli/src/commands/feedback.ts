@@ -50,8 +50,9 @@ async function readAll(flags: FeedbackFlags, context: Context): Promise<ExitCode
   serverOf(app, environment, 'feedback')
   const { output } = context
   return withService(config, context, async ({ dispatcher }, interruption) => {
-    const reading = new Reading(openFeedback(config, app, environment, interruption.signal), output)
-    const count = await dispatcher.removeByFeedback(app.topic, environment, reading.tuples())
+    const { signal } = interruption
+    const reading = new Reading(openFeedback(config, app, environment, signal), output)
+    const count = await dispatcher.removeByFeedback(app.topic, environment, reading.tuples(), signal)
     if (output.json) await output.printJson({ app: app.topic, environment, ...count })
     output.note(
       `${formatCount(count.read, 'device')} read: ${formatCount(count.removed)} removed, ${formatCount(count.kept)} kept (not in the registry, or registered since).`,
