@@ -30,8 +30,8 @@ export default defineConfig({
   ...shared,
   test: {
     reporters: ['default', './scripts/summary-reporter.ts'],
-    // Most of them wait for sockets, processes and databases, and leave a second core idle otherwise.
-    maxWorkers: 2,
+    // Most of them wait for sockets, processes and databases: with as many as there are cores, these would be idle.
+    maxWorkers: 3,
     projects: [
       ...projects.map((root) => ({
         ...shared,
