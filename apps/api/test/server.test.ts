@@ -18,6 +18,7 @@ import {
   type LogLine,
   ONE_APP,
   startApi,
+  startApple,
   temporaryFolder,
   tokenOf,
 } from './harness.ts'
@@ -129,6 +130,21 @@ test('the program listens, drains at SIGTERM, and ends with 0', async () => {
   expect(await exit).toEqual([0, null])
 })
 
+test('the program that cannot drain in time says so, and ends with the code of its signal', async () => {
+  const { apple, text } = await startApple('provider-api', { provider: { rules: [{ when: {}, do: 'silent' }] } })
+  const { program, url } = await serve(`[server]\ndrainTimeout = "1s"\n${text}`)
+  const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' }
+  const body = JSON.stringify({ audience: { tokens: [tokenOf(1)] }, payload: { aps: { alert: 'Hello' } } })
+  expect((await fetch(`${url}/v1/pushes`, { method: 'POST', headers, body })).status).toBe(202)
+  await apple.journal.waitFor((journal) => journal.requests().length === 1)
+  const exit = once(program.child, 'exit')
+  program.child.kill('SIGTERM')
+  await program.logged('not drained in time: what was in flight is left to the next process, and sent again')
+  // or the process would wait for its request
+  await apple.close()
+  expect(await exit).toEqual([143, null])
+})
+
 test('the program reads its apps again at SIGHUP, and keeps those it has where they are wrong', async () => {
   const { program, url, file } = await serve()
   const apps = async (): Promise<readonly string[]> => {
@@ -161,10 +177,12 @@ interface Program {
 }
 
 /** The program at work for one app, which its file names. */
-async function serve(): Promise<{ readonly program: Program; readonly url: string; readonly file: string }> {
+async function serve(
+  text = ONE_APP,
+): Promise<{ readonly program: Program; readonly url: string; readonly file: string }> {
   const folder = temporaryFolder()
   const file = join(folder, 'lhspn.toml')
-  writeFileSync(file, ONE_APP)
+  writeFileSync(file, text)
   const program = run({
     LHSPN_CONFIG: file,
     LHSPN_DATABASE_URL: `sqlite:${join(folder, 'lhspn.db')}`,

@@ -17,7 +17,7 @@ const PACKAGE = fileURLToPath(new URL('../package.json', import.meta.url))
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'lhspn-program-'))
   await copyFile(PACKAGE, join(folder, 'package.json'))
-  await esbuild.build({
+  const context = await esbuild.context({
     entryPoints: [MAIN],
     outdir: join(folder, 'dist'),
     bundle: true,
@@ -29,8 +29,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     conditions: ['lhspn-source'],
     plugins: [fromWhereItIs],
   })
+  await context.rebuild()
+  project.onTestsRerun(async () => void (await context.rebuild()))
   project.provide('program', join(folder, 'dist', 'main.js'))
-  return () => rm(folder, { recursive: true })
+  return async () => {
+    await context.dispose()
+    await rm(folder, { recursive: true })
+  }
 }
 
 /** Ours, and dependencies of many small files. */

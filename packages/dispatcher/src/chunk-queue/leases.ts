@@ -333,8 +333,8 @@ function beginOf({ now, next_at: next }: TurnRow): number {
 }
 
 /**
- * The next slot of a rate: it lasts as long as so many need, or as a slot may. The database
- * read its clock between both steady times: taken so, no slot reaches into its neighbours.
+ * The next slot of a rate: it lasts as long as so many need, or as a slot may. The database read its clock between both
+ * steady times: taken so, no slot reaches into its neighbours.
  */
 function slotOf(
   turn: TurnRow,

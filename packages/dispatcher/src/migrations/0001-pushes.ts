@@ -18,9 +18,9 @@ const TEXT = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_bin'
  * `chunk`. `state`: a number of CHUNK (chunk-state.ts). `seq` from 1 on. `owner`: random for each claim; it stays when the chunk is
  * closed or given back, so that whoever lost the answer to a COMMIT can ask again. `started_at`: leased for the first
  * time. `leases`: that ran out in a row without progress, this one included. `waits`: times in a row that nothing but
- * TooManyRequests came back, or unconfirmed ones that go again. `counted`: members, from the first, whose badge was counted. `members`: chunk-members.ts.
- * `outcomes`: a code of outcome-code.ts for each member, in order; null while nothing is settled. The counts are those
- * of `outcomes`.
+ * TooManyRequests came back, or unconfirmed ones that go again. `counted`: members, from the first, whose badge was
+ * counted. `members`: chunk-members.ts. `outcomes`: a code of outcome-code.ts for each member, in order; null while
+ * nothing is settled. The counts are those of `outcomes`.
  *
  * `push_reason`: how often a code of outcome-code.ts that has a reason is in the chunk; `chunk_seq` 0 sums up chunks
  * that are no longer there.
